@@ -11,7 +11,7 @@ const DEFAULT_PORT: u16 = 5002;
 /// Where a server is: a host and port, or the path of a Unix socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
-    /// A name or address, and a port.
+    /// A host name or IP address, and a port.
     Tcp { host: String, port: u16 },
     /// A path.
     Unix(PathBuf),

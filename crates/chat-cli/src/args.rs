@@ -1,4 +1,4 @@
-//! What may stand on the command line, and what it means once checked.
+//! The command line: its syntax and its validation.
 
 use std::env;
 use std::path::PathBuf;
@@ -123,12 +123,12 @@ fn one_word(word: &str) -> Result<String, String> {
     }
 }
 
-/// With the `#` that the protocol's answers carry, whether it was typed or not.
+/// Adds the `#` of a channel name if it is missing.
 fn channel(word: &str) -> Result<String, String> {
     Ok(format!("#{}", one_word(word.strip_prefix('#').unwrap_or(word))?))
 }
 
-/// A conversation, with its sign.
+/// A conversation, with its `#` or `@`.
 fn target(word: &str) -> Result<String, String> {
     match word.strip_prefix(['#', '@']) {
         Some(name) if !name.is_empty() => one_word(word),
@@ -136,7 +136,7 @@ fn target(word: &str) -> Result<String, String> {
     }
 }
 
-/// The longest that anybody waits.
+/// The upper bound of `--timeout`.
 const MAX_TIMEOUT: Duration = Duration::from_hours(24);
 
 fn time(text: &str) -> Result<Duration, String> {
@@ -148,7 +148,7 @@ fn time(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// The longest key: behind it there is room for the number of a line.
+/// The longest key. The difference to the protocol's limit is for the number of the line.
 const MAX_KEY_CHARS: usize = chat_proto::limits::MAX_KEY_CHARS - 20;
 
 fn key(word: &str) -> Result<String, String> {

@@ -1,12 +1,12 @@
-//! How long to wait before the next attempt.
+//! The delay before the next attempt to connect.
 
 use std::time::Duration;
 
-/// Longest pause, before luck is added: half a minute is what a person waits without wondering.
+/// The longest delay, without the jitter.
 const MAX_SECS: u64 = 30;
 
-/// The pause before attempt number `attempt` (from 0): 1, 2, 4 … 30 s, and up to a quarter more by
-/// `jitter`, so that the people of a server that comes back don't all knock at once.
+/// The delay before attempt number `attempt` (from 0): 1, 2, 4 … 30 s, plus up to a quarter by
+/// `jitter`, so that the clients of a restarted server don't all reconnect at once.
 pub(crate) fn backoff(attempt: u32, jitter: u8) -> Duration {
     let secs = 1_u64.checked_shl(attempt).map_or(MAX_SECS, |secs| secs.clamp(1, MAX_SECS));
     let base = Duration::from_secs(secs);

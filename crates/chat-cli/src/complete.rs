@@ -1,4 +1,4 @@
-//! What Tab makes of the line: commands, #channels, names, settings.
+//! Tab completion: commands, #channels, names, settings.
 
 mod slot;
 
@@ -7,12 +7,12 @@ use crate::input_line::command;
 use crate::proto::{COMMANDS, EVERYWHERE, SETTINGS, spec};
 use slot::ArgumentSlot;
 
-/// What the word at the cursor could become.
+/// The completions of the word at the cursor.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Completion {
     /// Where the word begins, in bytes.
     pub(crate) start: usize,
-    /// What can stand there instead, best first, with what follows it (`: ` or a blank).
+    /// The replacements, best first, with the suffix of each (`: ` or a blank).
     pub(crate) candidates: Vec<String>,
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn complete(before: &str, known: &KnownNames) -> Completion {
     } else if let Some((name, rest)) = command(&before[..start]) {
         arguments(name, rest, word, known)
     } else if word.is_empty() && !first {
-        // Nothing is begun: after a blank inside a sentence Tab has nothing to go by.
+        // The word is empty and not the first: there is nothing to complete.
         Vec::new()
     } else {
         followed(known.people(word), if first { ": " } else { " " })
@@ -49,7 +49,7 @@ fn commands(beginning: &str) -> Vec<String> {
     found.into_iter().map(|name| format!("/{name} ")).collect()
 }
 
-/// What the word can become behind a command and these arguments.
+/// Completions of an argument of a command.
 fn arguments(name: &str, rest: &str, word: &str, known: &KnownNames) -> Vec<String> {
     let Some(spec) = spec(name) else { return followed(known.people(word), " ") };
     if spec.name == "search" {
@@ -77,8 +77,8 @@ fn beginning_with<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Vec<S
     followed(words.filter(|own| own.starts_with(&begin)).map(ToOwned::to_owned).collect(), " ")
 }
 
-/// The names, and behind them `one`, if it is begun: else it would stand among them for those who
-/// never type it.
+/// The names, followed by `one` if the word begins it. With an empty word `one` is left out, since
+/// it is rarely typed.
 fn with_word(one: &str, names: Vec<String>, word: &str) -> Vec<String> {
     let mut found = followed(names, " ");
     if !word.is_empty() {
@@ -87,8 +87,8 @@ fn with_word(one: &str, names: Vec<String>, word: &str) -> Vec<String> {
     found
 }
 
-/// What a setting may be set to, as its row has it: `10s or off`. What only stands for something
-/// else, as in `+word`, is left out.
+/// The values of a setting, from its row in the table: `10s or off`. Placeholders such as `+word`
+/// are left out.
 fn values(setting: &str) -> impl Iterator<Item = &'static str> {
     let row = SETTINGS.iter().find(|(name, ..)| name.eq_ignore_ascii_case(setting));
     let values = row.map_or("", |(_, values, _)| *values);
@@ -96,7 +96,7 @@ fn values(setting: &str) -> impl Iterator<Item = &'static str> {
     words.filter(|word| !word.is_empty() && !word.starts_with(['+', '-']))
 }
 
-/// A name may stand by itself, or behind what says what it is for.
+/// A name stands alone or after a prefix such as `from:`.
 fn search_item(word: &str, known: &KnownNames) -> Vec<String> {
     let found = match word.split_once(':') {
         Some(("from", name)) => known.people(name),

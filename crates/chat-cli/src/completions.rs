@@ -1,15 +1,15 @@
-//! Which names and channels the client has seen, for completion.
+//! Names and channels that the client has seen, for completion.
 
 use std::collections::HashMap;
 
 use chat_proto::fold::folded;
 
-/// People that are remembered; beyond it the one heard of longest ago is forgotten.
+/// Users to remember; with more, the one seen longest ago is forgotten.
 const MAX_PEOPLE: usize = 2_000;
-/// Channels that are remembered.
+/// Channels to remember.
 const MAX_CHANNELS: usize = 1_000;
 
-/// Names and channels, by when they were last heard of.
+/// Names and channels, ranked by when they were last seen.
 #[derive(Debug, Default)]
 pub(crate) struct KnownNames {
     people: KnownName,
@@ -18,13 +18,13 @@ pub(crate) struct KnownNames {
 
 #[derive(Debug, Default)]
 struct KnownName {
-    /// By the name in lower case: as it is shown, and the rank.
+    /// By lower-case name: the name as displayed, and its rank.
     names: HashMap<String, (String, NameRank)>,
-    /// Counts up; what has a higher one was heard of later.
+    /// A counter; a higher value is more recent.
     clock: u64,
 }
 
-/// Those who spoke come before those who were only seen, the latest first.
+/// Users who wrote sort before users who were only seen, the most recent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct NameRank {
     spoke: u64,
@@ -56,12 +56,12 @@ impl KnownNames {
         self.channels.hear(name, false, MAX_CHANNELS);
     }
 
-    /// People whose name begins with this, the latest speaker first.
+    /// Users whose name begins with this, the most recent writer first.
     pub(crate) fn people(&self, beginning: &str) -> Vec<String> {
         self.people.find(beginning)
     }
 
-    /// Channels, with their `#`, whose name begins with this, the latest first.
+    /// Channels, with their `#`, whose name begins with this, the most recent first.
     pub(crate) fn channels(&self, beginning: &str) -> Vec<String> {
         self.channels.find(beginning)
     }

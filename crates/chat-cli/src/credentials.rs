@@ -1,4 +1,4 @@
-//! What the command line and the environment give to sign in with, and what was kept from before.
+//! Credentials from the command line, the environment and the token store.
 
 use std::env;
 use std::fs::File;
@@ -13,11 +13,11 @@ use crate::identity::SignInCredential;
 use crate::proto::Secret;
 use crate::tokens::{must_be_private, text_of};
 
-/// The variable that may hold a token.
+/// The environment variable of a token.
 const VARIABLE: &str = "CHAT_TOKEN";
 
-/// What was given, the best first: a token costs the server nothing, a password is hashed slowly.
-/// The error is for a person to read.
+/// The credentials given, best first: a token costs the server nothing, a password is hashed
+/// slowly. The error is for the user to read.
 pub(crate) fn given(args: &ClientArgs) -> Result<Vec<SignInCredential>, String> {
     let mut given = Vec::new();
     if let Some(path) = &args.token_file {
@@ -50,8 +50,8 @@ fn first_line(what: &str, path: &Path) -> Result<Secret, String> {
     }
 }
 
-/// Never waits for the other end of a named pipe; one that was inherited, as in `--token-file
-/// <(command)`, has it.
+/// Doesn't block on a named pipe without a writer. An inherited pipe, as in `--token-file
+/// <(command)`, has a writer.
 fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let file = File::options().read(true).custom_flags(flags).open(path)?;

@@ -11,7 +11,7 @@ pub(crate) fn is_temporary_refusal(told: &str) -> bool {
 #[derive(Debug)]
 pub(crate) struct ClientExit {
     pub(crate) cause: ExitCause,
-    /// The reason, unless it was shown already.
+    /// The reason, unless it was already shown.
     pub(crate) why: Option<String>,
 }
 
@@ -23,25 +23,25 @@ pub(crate) enum ExitCause {
     Signal(u8),
 }
 
-/// Why the client ends by itself.
+/// Why the client exits, other than by a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// All was sent and answered.
+    /// Everything was sent and acknowledged.
     Done,
     /// The server refused something.
     Refused,
-    /// The server can't be reached, or was lost.
+    /// The server can't be reached, or the connection was lost.
     Lost,
-    /// The name needs a password or token, and none that was given is right.
+    /// The name needs a password or token, and none of those given is right.
     NotSignedIn,
-    /// The time for it ran out.
+    /// The timeout expired.
     TimedOut,
-    /// The input had a line that can't be said.
+    /// The input had a line that can't be sent.
     BadInput,
 }
 
 impl Exit {
-    /// The exit code. 2 is wrong use of the command line.
+    /// The exit code. Code 2 means invalid arguments.
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Done => 0,

@@ -1,4 +1,4 @@
-//! The words of a search, as far as they can be pointed at in a line that was found.
+//! The words of a search, for highlighting them in the lines found.
 
 use std::ops::Range;
 
@@ -6,11 +6,11 @@ use chat_proto::command::{Command, parse};
 
 use crate::mention::word_at;
 
-/// A word, or several that follow each other.
+/// A word or a phrase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Highlight {
     text: String,
-    /// A word that only begins so counts as well.
+    /// Also matches a word that begins with this one.
     prefix: bool,
 }
 
@@ -20,7 +20,7 @@ impl Highlight {
         Self { text: word.to_owned(), prefix: false }
     }
 
-    /// What the line of a `/search` looks for; nothing if it is none.
+    /// The words that the line of a `/search` looks for; empty if the line is no search.
     pub(crate) fn all_in(line: &str) -> Vec<Self> {
         let Ok(Command::Search(search)) = parse(line).command else { return Vec::new() };
         let sought = |phrase: chat_proto::command::SearchPhrase| Self {
@@ -30,7 +30,7 @@ impl Highlight {
         search.words.into_iter().map(sought).collect()
     }
 
-    /// Where any of them stands first in the text, the longest at that place.
+    /// The first match of any of them in the text; the longest at that position.
     pub(crate) fn first_of(all: &[Self], text: &str) -> Option<Range<usize>> {
         all.iter()
             .filter_map(|sought| word_at(text, &sought.text, sought.prefix))

@@ -1,23 +1,23 @@
-//! Who one is to the server: a name, and what proves that it is one's own.
+//! The client's identity on the server: a name and its credentials.
 
 use std::collections::VecDeque;
 
 use crate::proto::{Secret, TOKEN_SIGN};
 
-/// What proves that a name is one's own.
+/// A credential for a name.
 #[derive(Clone, Debug)]
 pub(crate) enum SignInCredential {
-    /// Given by the server, without the sign in front.
+    /// Issued by the server; without the prefix.
     Token {
         secret: Secret,
-        /// It was read from the kept ones, and goes from there once it is dead.
+        /// The token comes from the token store, and is removed from it once the server rejects it.
         kept: bool,
     },
     Password(Secret),
 }
 
 impl SignInCredential {
-    /// A token as somebody wrote it down, with or without its sign.
+    /// A token from user input, with or without its prefix.
     pub(crate) fn token(written: &str) -> Self {
         let secret = Secret::new(written.strip_prefix(TOKEN_SIGN).unwrap_or(written));
         Self::Token { secret, kept: false }
@@ -32,7 +32,7 @@ impl SignInCredential {
     }
 }
 
-/// A name, and the credentials to try with it, the best first.
+/// A name and the credentials to try for it, best first.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     name: String,
@@ -48,17 +48,17 @@ impl Identity {
         &self.name
     }
 
-    /// The same credentials under another name, which the server has agreed to.
+    /// The same credentials under another name, which the server has accepted.
     pub(crate) fn rename(&mut self, name: &str) {
         name.clone_into(&mut self.name);
     }
 
-    /// What is tried now.
+    /// The credential in use.
     pub(crate) fn credential(&self) -> Option<&SignInCredential> {
         self.credentials.front()
     }
 
-    /// The line for the server: it signs in, or takes the name if there is nothing to sign in with.
+    /// The line for the server: it signs in, or takes the name if there is no credential.
     pub(crate) fn line(&self) -> String {
         match self.credentials.front() {
             Some(SignInCredential::Token { secret, .. }) => {
@@ -71,13 +71,13 @@ impl Identity {
         }
     }
 
-    /// The credential that was tried is wrong: it goes. Gives it, and whether there is another.
+    /// Drops the credential in use, which is wrong. Returns it, and whether another is left.
     pub(crate) fn next(&mut self) -> (Option<SignInCredential>, bool) {
         let wrong = self.credentials.pop_front();
         (wrong, !self.credentials.is_empty())
     }
 
-    /// The server has given a token: it is all that is needed from now on.
+    /// Replaces the credentials with a token that the server has issued.
     pub(crate) fn set_token(&mut self, token: Secret) {
         self.credentials.clear();
         self.credentials.push_back(SignInCredential::Token { secret: token, kept: true });

@@ -1,4 +1,4 @@
-//! Lines of the standard input, read by a thread of its own.
+//! Lines of standard input, read by a separate thread.
 
 use std::io::{self, BufRead, Read as _};
 use std::thread;
@@ -7,51 +7,52 @@ use tokio::sync::mpsc;
 
 use crate::proto::Secret;
 
-/// Lines that wait to be sent; when it is full the input isn't read.
+/// Lines that wait to be sent. When the queue is full the input isn't read.
 const MAX_WAITING: usize = 64;
-/// The longest line that is kept. The server refuses far shorter ones, and says by how much.
+/// The longest line that is read whole. The server refuses far shorter ones, and its error has the
+/// excess.
 const MAX_LINE_BYTES: u64 = 64 * 1024;
 
-/// What a person or a pipe gives.
+/// Input of a terminal or a pipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum UserInput {
     /// A line, without its ending.
     Line(String),
-    /// A line without its passwords, and those for the time that the server asks.
+    /// A line without its passwords, and the passwords, which are sent when the server asks for
+    /// them.
     Asked(String, Vec<Secret>),
-    /// A person has begun to type, or wants something completed, if the session asks
-    /// for it.
+    /// The user has begun to type, or asks for a completion; only if the session wants to know.
     Begun,
     /// A line that can't be sent.
     Unfit(InvalidLine),
     /// Ctrl-C.
     Interrupt,
-    /// There will be no more.
+    /// The end of the input.
     End,
 }
 
 /// A line that can't be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidLine {
-    /// Which one, from 1.
+    /// The number of the line, from 1.
     pub(crate) number: u64,
     pub(crate) why: InvalidReason,
 }
 
-/// What is wrong with it.
+/// Why the line can't be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InvalidReason {
     NotUtf8,
     TooLong,
 }
 
-/// A queue of input; whoever reads it hears what the other end is given.
+/// The queue of input: the sender is for a source of input, the receiver for the main loop.
 pub(crate) fn queue() -> (mpsc::Sender<UserInput>, mpsc::Receiver<UserInput>) {
     mpsc::channel(MAX_WAITING)
 }
 
-/// Reads the standard input into the queue until either ends. The thread isn't waited for: it may
-/// be inside a read that never returns, and ends with the process.
+/// Reads standard input into the queue until either ends. The thread isn't joined: it may be inside
+/// a read that never returns, and ends with the process.
 pub(crate) fn read_stdin(queue: mpsc::Sender<UserInput>) -> io::Result<()> {
     let reader = move || read(&mut io::stdin().lock(), |input| queue.blocking_send(input).is_ok());
     thread::Builder::new().name("stdin".into()).spawn(reader).map(drop)

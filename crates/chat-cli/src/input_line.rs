@@ -1,49 +1,50 @@
-//! What a typed line is, as far as the client has to know.
+//! A typed line, parsed as far as the client needs.
 
 use crate::proto::{COMMANDS, Secret, clean, spec};
 use crate::server_event::at;
 
-/// Where something said goes.
+/// The destination of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum MessageTarget {
     /// The current conversation.
     Current,
-    /// This one: `#general` or `@bob`.
+    /// `#general` or `@bob`.
     Named(String),
-    /// Whoever last wrote privately.
+    /// The sender of the last private message.
     Writer,
 }
 
-/// What a line says, apart from how it was typed.
+/// The message in a line, however it was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OutgoingMessage {
     pub(crate) aim: MessageTarget,
     pub(crate) text: String,
     pub(crate) action: bool,
-    /// The key that the person chose.
+    /// The key that the user chose.
     pub(crate) key: Option<String>,
 }
 
-/// A line as it is sent, and what it says.
+/// A line to send, and the message in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InputLine {
     /// The line for the server.
     pub(crate) line: String,
-    /// The command's word, `say` for plain text; `None` if the client doesn't know it.
+    /// The name of the command, `say` for plain text; `None` if the client doesn't know the
+    /// command.
     pub(crate) spec: Option<&'static str>,
-    /// What is said by it, for showing it once it is confirmed.
+    /// The text of the message, which is shown once the server has confirmed it.
     pub(crate) text: Option<String>,
-    /// The whole line is the password that was asked for.
+    /// The whole line is a password that the server asked for.
     pub(crate) secret: bool,
 }
 
 impl InputLine {
-    /// The password that was asked for. Nobody is shown it.
+    /// A password that the server asked for. It isn't shown.
     pub(crate) fn password(secret: &Secret) -> Self {
         Self { line: secret.expose().to_owned(), spec: None, text: None, secret: true }
     }
 
-    /// `None` if nothing but blanks is left of it; the server answers nothing to that.
+    /// `None` if the line is blank; the server doesn't answer those.
     pub(crate) fn read(line: &str) -> Option<Self> {
         let line = clean(line);
         if line.trim().is_empty() {
@@ -64,7 +65,7 @@ impl InputLine {
         Some(Self { line, spec, text, secret: false })
     }
 
-    /// What it says, if that is all it does and nothing is wrong with it.
+    /// The message, if the line does nothing else and is valid.
     pub(crate) fn saying(&self) -> Option<OutgoingMessage> {
         let text = self.text.clone()?;
         let rest = command(&self.line).map_or("", |(_, rest)| rest);
@@ -89,12 +90,12 @@ impl InputLine {
         Some(OutgoingMessage { aim, text, action: self.is_action(), key })
     }
 
-    /// Whether it names where it goes.
+    /// Whether the line names a destination.
     pub(crate) fn has_target(&self) -> bool {
         matches!(self.saying(), Some(OutgoingMessage { aim: MessageTarget::Named(_), .. }))
     }
 
-    /// `/private bob text…` as two lines: one that opens the chat, and one that says the text.
+    /// `/private bob text…` as two lines: one opens the chat, the other sends the text.
     pub(crate) fn opening(&self) -> Option<[Self; 2]> {
         self.text.as_ref().filter(|_| self.spec == Some("private"))?;
         let (word, rest) = command(&self.line)?;
@@ -108,7 +109,7 @@ impl InputLine {
         !self.secret && command(&self.line).is_some()
     }
 
-    /// Whether it is, or asks the server to ask for, a password.
+    /// Whether it has a password, or makes the server ask for one.
     pub(crate) fn is_about_password(&self) -> bool {
         let secret =
             |spec: &&'static str| COMMANDS.iter().any(|own| own.secret && own.name == *spec);
@@ -134,9 +135,9 @@ impl InputLine {
     }
 }
 
-/// Whether the line holds a password, and so must be neither shown again nor kept.
+/// Whether the line has a password, so that it must be neither shown again nor stored.
 pub(crate) fn holds_password(line: &str) -> bool {
-    // A shorter beginning is ambiguous, and the server refuses it.
+    // A shorter prefix is ambiguous, and the server refuses it.
     let least = 3;
     command(line).is_some_and(|(word, rest)| {
         let word = word.to_lowercase();
@@ -146,7 +147,7 @@ pub(crate) fn holds_password(line: &str) -> bool {
     })
 }
 
-/// The word of a command, without its slash, and what follows; `None` for plain text.
+/// The name of a command, without its slash, and its arguments; `None` for plain text.
 pub(crate) fn command(line: &str) -> Option<(&str, &str)> {
     let slashed = line.strip_prefix('/').filter(|rest| !rest.starts_with('/'))?;
     let (word, rest) = slashed.split_once(' ').unwrap_or((slashed, ""));

@@ -1,32 +1,32 @@
-//! How many lines may wait to be said, shared by who types them and who says them.
+//! The number of lines that may wait to be sent, shared by the editor and the session.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::session::MAX_OUTBOX;
 
-/// Places for lines. The editor takes one for each line it gives away, so that a line for which
-/// there is none stays in the editor.
+/// Permits for lines. The editor takes one for each line that it submits; a line without a permit
+/// stays in the editor.
 #[derive(Debug, Default)]
 pub(crate) struct LinePermits {
     taken: AtomicUsize,
 }
 
 impl LinePermits {
-    /// Takes a place, if there is one.
+    /// Takes a permit, if one is left.
     pub(crate) fn take(&self) -> bool {
         let one_more = |taken| (taken < MAX_OUTBOX).then_some(taken + 1);
         self.taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_ok()
     }
 
-    /// Takes a place even if there is none: commands are always taken.
+    /// Takes a permit even if none is left: commands are always accepted.
     pub(crate) fn force(&self) {
         self.taken.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Where `before` places were in use, `after` are now.
+    /// Adjusts the number of permits in use from `before` to `after`.
     pub(crate) fn settle(&self, before: usize, after: usize) {
         let change = |taken: usize| Some((taken + after).saturating_sub(before));
-        // It always changes it.
+        // The closure always returns a value, so the update can't fail.
         let _ = self.taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, change);
     }
 }

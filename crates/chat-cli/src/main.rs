@@ -2,22 +2,21 @@
 //!
 //! In reading order:
 //!
-//! - `args`, `address`: what it was started for; `exit`: how it ended;
-//! - `identity`, `credentials`: who one is, and what proves it; `tokens`: what of that is kept on
-//!   disk;
+//! - `args`, `address`: the command line; `exit`: the exit code;
+//! - `identity`, `credentials`: the name and its credentials; `tokens`: the tokens on disk;
 //! - `run`: the loop over the socket, the input, deadlines and signals;
-//! - `link`: the connection, as two queues of lines;
+//! - `transport`: the connection, as two queues of lines;
 //! - `session`: the state machine, which does no IO and reads no clock;
-//! - `incoming`, `typed`: what a line of the server's, or of a person's, is;
-//! - `send`: a loop and a state machine of their own, for lines that are only to be said;
-//! - `tell`, `show`, `sought`: what is shown of it, in words and as a line of text;
-//! - `outbox`: what waits to be written, and what happens when it can't be;
-//! - `plain`, `input`: lines out and in, for pipes;
-//! - `terminal`: the line editor; `room`: what keeps a line in it; `complete`, `known`: what Tab
-//!   offers.
+//! - `server_event`, `input_line`: lines of the server and of the user, parsed;
+//! - `send`: a loop and a state machine of their own, for `--send`;
+//! - `render`, `show`, `highlight`: events as sentences, and sentences as lines of text;
+//! - `output_queue`: lines that wait to be written, and what happens when they can't be;
+//! - `plain`, `input`: output and input of pipes;
+//! - `terminal`: the line editor; `line_permits`: its backpressure; `complete`, `completions`: Tab
+//!   completion.
 //!
-//! It never waits for a terminal while the server speaks, and nothing that the server sends can
-//! move a terminal's cursor.
+//! The client never waits for a terminal while the server sends, and nothing that the server sends
+//! can move a terminal's cursor.
 
 mod address;
 mod args;
@@ -56,7 +55,7 @@ use tokio::runtime::Builder;
 use args::ClientArgs;
 use exit::{ClientExit, ExitCause};
 
-/// Added to a signal's number, as shells have it.
+/// Added to a signal's number, as shells do.
 const BY_SIGNAL: u8 = 128;
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -69,17 +68,17 @@ fn main() -> anyhow::Result<ExitCode> {
         .build()
         .context("the client could not be started")?;
     let ended = runtime.block_on(run::run(args)).context("the terminal could not be used")?;
-    // A name may still be being looked up, and nobody waits for it.
+    // A name lookup may still be running; the exit doesn't wait for it.
     runtime.shutdown_background();
     Ok(leave(ended))
 }
 
-/// Prints the help, the version, or what is wrong with the command line.
+/// Prints the help, the version, or the error of the command line.
 fn show(what: &clap::Error) -> ExitCode {
     let printed = what.print().and_then(|()| io::stdout().flush());
     match printed {
         Err(error) if error.kind() != ErrorKind::BrokenPipe && !what.use_stderr() => {
-            // Without an error output the exit code has to do.
+            // Standard error may be closed; the exit code still reports the failure.
             let _ = writeln!(io::stderr(), "chat-cli: the output can't be written: {error}");
             ExitCode::FAILURE
         }
@@ -89,7 +88,7 @@ fn show(what: &clap::Error) -> ExitCode {
 
 fn leave(ended: ClientExit) -> ExitCode {
     if let Some(why) = ended.why {
-        // Without an error output the exit code has to do.
+        // Standard error may be closed; the exit code still reports the failure.
         let _ = writeln!(io::stderr(), "chat-cli: {why}");
     }
     match ended.cause {

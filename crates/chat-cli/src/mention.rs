@@ -1,22 +1,22 @@
-//! Whether a text names somebody.
+//! Mentions: whether a text contains a name.
 
 use std::ops::Range;
 
 use chat_proto::fold::folded;
 
-/// Whether two names are the same to the eye: without regard to case.
+/// Whether two names are the same, ignoring case.
 pub(crate) fn same_name(one: &str, other: &str) -> bool {
     let folded = |name: &str| name.chars().flat_map(char::to_lowercase).collect::<Vec<_>>();
     one == other || folded(one) == folded(other)
 }
 
-/// Where the name stands first in the text, as a word of its own and in any case.
+/// The first match of the name in the text, as a whole word, ignoring case.
 pub(crate) fn first(text: &str, name: &str) -> Option<Range<usize>> {
     word_at(text, name, false)
 }
 
-/// Where the word stands first in the text, in any case: by itself, or if `beginning` also as the
-/// beginning of another.
+/// The first match of the word in the text, ignoring case: as a whole word, or with `beginning`
+/// also as the prefix of another.
 pub(crate) fn word_at(text: &str, name: &str, beginning: bool) -> Option<Range<usize>> {
     if name.is_empty() {
         return None;
@@ -44,7 +44,7 @@ fn in_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '-'
 }
 
-/// How many bytes at the beginning of `text` are the name, as the server finds it too.
+/// The length in bytes of the name at the start of `text`. The server matches in the same way.
 fn prefix(text: &str, name: &str) -> Option<usize> {
     let name = folded(name);
     let mut length = None;

@@ -1,9 +1,9 @@
-//! What waits to be written, between the one who decides and the thread that writes.
+//! The queue of output, between the main loop and the thread that writes.
 //!
-//! Putting something in never waits. When a terminal is stopped, or slower than what comes, the
-//! oldest lines are dropped and counted, and the count is told in their place; so the socket is
-//! read on. A pipe loses nothing: its box may be asked for room, and without any the socket isn't
-//! read, until the server in its turn says what was missed.
+//! Adding a line never blocks. When a terminal is stopped or too slow, the oldest lines are
+//! dropped and their number is shown in their place, so the socket is still read. A pipe loses
+//! nothing: while its queue is full the socket isn't read, until the server in turn drops lines and
+//! reports what was missed.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -12,53 +12,53 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crossterm::event::Event;
 use tokio::sync::Notify;
 
-/// Lines that wait: more than a terminal keeps to scroll back to, and a few megabytes at most.
+/// Capacity in lines: more than the scrollback of a terminal, and a few megabytes at most.
 const MAX_LINES: usize = 10_000;
-/// Lines given to the writer at once, so that keys pressed meanwhile are soon heeded.
+/// Lines per batch of the writer; a small batch keeps the delay until the next key short.
 const MAX_BATCH: usize = 500;
-/// Keys that wait for a stopped terminal.
+/// Capacity in keys, for a stopped terminal.
 const MAX_KEYS: usize = 4_096;
 
-/// What to do when there is no more room.
+/// The policy of a full queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WhenFull {
     /// The oldest line is dropped and counted.
     DropOldest,
-    /// Whoever puts lines in has to ask for room first.
+    /// The producer has to wait for capacity first.
     Wait,
 }
 
-/// Where a line belongs.
+/// The stream of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OutputStream {
     Out,
     Err,
 }
 
-/// What stands before the cursor.
+/// The prompt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Prompt {
     pub(crate) text: String,
-    /// Whether a line would be sent.
+    /// Whether lines can be sent.
     pub(crate) ready: bool,
-    /// Whether it is to be told once somebody begins to type.
+    /// Whether the session wants [`UserInput::Begun`](crate::input::UserInput::Begun) once the user
+    /// begins to type.
     pub(crate) wants_beginning: bool,
-    /// What was said elsewhere since one was there; the conversation in which something was said
-    /// last comes last.
+    /// Unread messages of other conversations; the conversation with the latest message comes last.
     pub(crate) unread: Vec<UnreadMarker>,
 }
 
-/// Lines of a conversation that isn't the current one.
+/// Unread messages of a conversation that isn't the current one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UnreadMarker {
     /// `#general` or `@bob`.
     pub(crate) place: String,
     pub(crate) count: u64,
-    /// It is private, or one is named there.
+    /// The chat is private, or a message mentions the user.
     pub(crate) calls: bool,
 }
 
-/// What the writer finds.
+/// A batch for the writer.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct OutputBatch {
     /// Lines dropped before the first of `lines`.
@@ -67,18 +67,18 @@ pub(crate) struct OutputBatch {
     pub(crate) bell: bool,
     pub(crate) keys: Vec<Event>,
     pub(crate) prompt: Option<Prompt>,
-    /// Nothing comes after this.
+    /// This is the last batch.
     pub(crate) last: bool,
 }
 
 /// See the module.
 pub(crate) struct OutputQueue {
     when_full: WhenFull,
-    /// Locked for moments only: to put something in or to take a batch out.
+    /// Locked only to add an item or to take a batch.
     waiting: Mutex<QueueState>,
-    /// The writer, asleep until there is something.
+    /// Wakes the writer when there is something to write.
     filled: Condvar,
-    /// Whoever puts lines in, asleep until there is room or nobody writes any more.
+    /// Wakes the producer when there is capacity or the output is broken.
     changed: Notify,
 }
 
@@ -93,12 +93,12 @@ struct QueueState {
     broken: Option<Broken>,
 }
 
-/// Why nothing more is written.
+/// Why no more is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Broken {
-    /// Nobody reads it.
+    /// The reader has closed the output.
     Unwanted,
-    /// It could not be written, which was told.
+    /// A write failed, which was reported.
     Lost,
 }
 
@@ -116,7 +116,7 @@ impl OutputQueue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A line, without its ending, and whether it rings the bell.
+    /// Adds a line, without its ending, and whether it rings the bell.
     pub(crate) fn put(&self, stream: OutputStream, line: String, bell: bool) {
         let mut waiting = self.waiting();
         if waiting.broken.is_some() {
@@ -132,13 +132,13 @@ impl OutputQueue {
         self.filled.notify_one();
     }
 
-    /// The prompt from now on.
+    /// Sets the prompt.
     pub(crate) fn set_prompt(&self, prompt: Prompt) {
         self.waiting().prompt = Some(prompt);
         self.filled.notify_one();
     }
 
-    /// A key that was pressed. Those beyond what a stopped terminal may keep waiting are lost.
+    /// Adds a pressed key. Keys beyond [`MAX_KEYS`] are lost.
     pub(crate) fn put_key(&self, key: Event) {
         let mut waiting = self.waiting();
         if waiting.keys.len() < MAX_KEYS {
@@ -148,7 +148,7 @@ impl OutputQueue {
         self.filled.notify_one();
     }
 
-    /// Nothing more will be put in.
+    /// Ends the queue: no more is added.
     pub(crate) fn close(&self) {
         self.waiting().closed = true;
         self.filled.notify_one();
@@ -162,7 +162,7 @@ impl OutputQueue {
             || waiting.lines.len() < MAX_LINES
     }
 
-    /// Nothing more can be written: lines are forgotten from now on.
+    /// Marks the output as broken: lines are dropped from now on.
     pub(crate) fn break_off(&self, why: Broken) {
         let mut waiting = self.waiting();
         waiting.broken.get_or_insert(why);
@@ -171,7 +171,7 @@ impl OutputQueue {
         self.changed.notify_one();
     }
 
-    /// Whether output was lost, and not because nobody wanted it.
+    /// Whether a write failed, other than because the reader closed the output.
     pub(crate) fn has_lost_output(&self) -> bool {
         self.waiting().broken == Some(Broken::Lost)
     }
@@ -181,12 +181,12 @@ impl OutputQueue {
         self.waiting().broken.is_some()
     }
 
-    /// Until there may be room, or the output may be broken.
+    /// Waits until there may be capacity, or the output may be broken.
     pub(crate) async fn changed(&self) {
         self.changed.notified().await;
     }
 
-    /// For the writer: waits until there is something.
+    /// Takes a batch; waits until there is one. For the writer.
     pub(crate) fn take(&self) -> OutputBatch {
         let mut waiting = self.waiting();
         while waiting.is_empty() {

@@ -1,4 +1,4 @@
-//! Writes plain lines, a batch at a time, in a thread of its own.
+//! Writes plain lines in batches, in a separate thread.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
@@ -6,7 +6,8 @@ use std::thread::{self, JoinHandle};
 
 use crate::output_queue::{Broken, OutputQueue, OutputStream};
 
-/// Starts the thread; it ends when the box is closed and empty, or nobody reads any more.
+/// Starts the thread. It ends when the queue is closed and empty, or the reader has closed the
+/// output.
 pub(crate) fn start(output: Arc<OutputQueue>) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name("output".into()).spawn(move || write(&output))
 }
@@ -24,11 +25,11 @@ fn write(output: &OutputQueue) {
             to.push_str(&line);
             to.push('\n');
         }
-        // A complaint that can't be made is still told by the exit code.
+        // If standard error can't be written, the exit code still reports the failure.
         let _ = io::stderr().write_all(complaints.as_bytes());
         let mut stdout = io::stdout();
         if let Err(error) = stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush()) {
-            // Who closes a pipe knows it; a full disk is told.
+            // A closed pipe is no error; a full disk is reported.
             if error.kind() == io::ErrorKind::BrokenPipe {
                 output.break_off(Broken::Unwanted);
             } else if !output.is_broken() {

@@ -1,7 +1,6 @@
-//! The server's lines in words: each becomes what is shown of it, if anything.
+//! Renders events of the server as sentences, if they have one.
 //!
-//! The sentences are those of the server's text form, so that a person who has used `telnet` finds
-//! them again.
+//! The sentences are those of the server's text form, so a user of `telnet` recognizes them.
 
 mod moderation;
 mod server_moderation;
@@ -19,11 +18,11 @@ use crate::show::{DisplayItem, Tone};
 use moderation::{ModerationRenderer, and_banned};
 use server_moderation::ServerModerationRenderer;
 
-/// Rows of one list that are kept until its `ok`; those beyond are only counted, by the server.
+/// Rows of one list that are stored until its `ok`. Rows beyond it are counted only by the server.
 const MAX_ROWS: usize = 5_000;
 
-/// Turns lines into what is shown. It keeps the rows of a list until its `ok` has come, since the
-/// list is headed by their number.
+/// Renders events. It stores the rows of a list until its `ok` has come, since their number is part
+/// of the heading.
 #[derive(Debug, Default)]
 pub(crate) struct Renderer {
     people: Vec<UserEntry>,
@@ -32,12 +31,12 @@ pub(crate) struct Renderer {
     governor: ServerModerationRenderer,
 }
 
-/// What of oneself the sentences depend on.
+/// The state of the client that the sentences depend on.
 #[derive(Clone, Copy)]
 pub(crate) struct OwnState<'a> {
-    /// One's name, once there is one.
+    /// The client's name, once it has one.
     pub(crate) me: Option<&'a str>,
-    /// The channels one is in, from before the line.
+    /// The client's channels, from before the line.
     pub(crate) channels: &'a [String],
     /// Whether operators and absence are marked in lists.
     pub(crate) marks: bool,
@@ -54,7 +53,7 @@ impl OwnState<'_> {
 }
 
 impl Renderer {
-    /// What is shown of a line that is not the answer to one's own.
+    /// Renders an event that isn't the answer to a line of this client.
     pub(crate) fn told(&mut self, line: &ServerEvent, own: OwnState<'_>) -> Option<DisplayItem> {
         Some(match line {
             ServerEvent::Message { channel, said } => DisplayItem::Said {
@@ -164,7 +163,7 @@ impl Renderer {
         })
     }
 
-    /// What is shown of the `ok` to `line`; something said is shown by who sent it.
+    /// Renders the `ok` to `line`. A message isn't rendered here; its sender shows it.
     pub(crate) fn answered(
         &mut self,
         line: &str,
@@ -189,7 +188,8 @@ impl Renderer {
             }
             "name" if own.me.is_none() => Vec::new(),
             "name" => told(format!("You are now {}.", text("name"))),
-            // Without a name, or a token, it only says that a password is asked for.
+            // Without a name, or a token, the `ok` only reports that the server asks for a
+            // password.
             "register" | "login" | "forget" if !fields.has("name") => Vec::new(),
             "password" if !fields.has("token") => Vec::new(),
             "register" => told(format!(
@@ -297,19 +297,20 @@ impl Renderer {
         }
     }
 
-    /// Rows of a list whose answer will not come.
+    /// Drops the rows of a list whose answer will not come.
     pub(crate) fn forget(&mut self) {
         *self = Self::default();
     }
 }
 
-/// Another device of one's own has entered the channel.
+/// Another device of the account has entered the channel.
 pub(crate) fn followed_in(channel: &str, members: u64, topic: Option<&String>) -> DisplayItem {
     let topic = topic.map(|topic| format!(" Topic: {topic}")).unwrap_or_default();
     DisplayItem::told(format!("You entered {channel} on another device ({members} here).{topic}"))
 }
 
-/// Another device of one's own has left the channel; with where one is now, if one was there.
+/// Another device of the account has left the channel. If it was the current one here, the new
+/// current conversation follows.
 pub(crate) fn followed_out(channel: &str, now_in: &CurrentChange) -> DisplayItem {
     let now_in = match now_in {
         CurrentChange::Now(current) => format!(" {}", NowIn(current.as_deref())),
@@ -318,14 +319,14 @@ pub(crate) fn followed_out(channel: &str, now_in: &CurrentChange) -> DisplayItem
     DisplayItem::told(format!("You left {channel} on another device.{now_in}"))
 }
 
-/// One was in the channel before the connection was lost.
+/// The client was in the channel before the connection was lost, and is no longer.
 pub(crate) fn left_behind(channel: &str) -> DisplayItem {
     DisplayItem::warning(format!(
         "You are not in {channel} any more. /enter {channel} goes back there."
     ))
 }
 
-/// How a list goes on.
+/// The line that offers the next page of a list.
 fn more(fields: &JsonRow) -> Option<DisplayItem> {
     let next = fields.text("next")?;
     Some(DisplayItem::told(format!("There are more. {next} shows them.")))
@@ -424,7 +425,7 @@ pub(crate) fn because(reason: Option<&String>) -> String {
     reason.map(|reason| format!(": {reason}")).unwrap_or_default()
 }
 
-/// A reason in the middle of a sentence.
+/// A reason inside a sentence.
 pub(crate) fn aside(reason: Option<&String>) -> String {
     reason.map(|reason| format!(" ({reason})")).unwrap_or_default()
 }
@@ -448,7 +449,7 @@ mod tests {
     use super::*;
     use crate::show::{DisplayStyle, line};
 
-    /// Each server line with what a pipe shows of it; an `ok` after its rows.
+    /// Each line of the server with what a pipe shows for it; an `ok` follows its rows.
     fn transcript(own: OwnState<'_>, lines: &[&str]) -> Vec<String> {
         let mut teller = Renderer::default();
         let mut shown = Vec::new();

@@ -1,4 +1,4 @@
-//! Random numbers, and the clocks that they come with.
+//! Random numbers and clocks.
 
 use std::io;
 use std::time::Instant;

@@ -1,5 +1,5 @@
-//! The loop: whatever comes first — a line from the server, a line of input, a deadline, a signal —
-//! goes into the session, and what the session says is done.
+//! The main loop: passes lines of the server, lines of input, deadlines and signals to the session,
+//! and performs the actions that the session returns.
 
 mod signals;
 
@@ -32,10 +32,10 @@ use crate::tokens::{self, ServerIdentity, TokenStore};
 use crate::transport::{ReceivedLine, Transport, finished_connect, receive};
 use signals::Signals;
 
-/// Lines of the server that are handled before anything else is looked at.
+/// Lines of the server that are handled before other events.
 const MAX_LINES_AT_ONCE: usize = 256;
 
-/// Runs the client until it is done.
+/// Runs the client until it exits.
 pub(crate) async fn run(args: ClientArgs) -> io::Result<ClientExit> {
     let folder = if args.no_keep { None } else { tokens::folder() };
     let keeper = TokenStore::new(
@@ -77,7 +77,7 @@ pub(crate) async fn run(args: ClientArgs) -> io::Result<ClientExit> {
 }
 
 fn joined(writer: thread::JoinHandle<()>) {
-    // It fails only if that thread panicked, which has told so itself.
+    // It fails only if that thread panicked, and the panic hook has reported that.
     let _ = writer.join();
 }
 
@@ -91,7 +91,7 @@ struct ClientLoop {
     session: ClientSession,
     names: Arc<Mutex<KnownNames>>,
     permits: Arc<LinePermits>,
-    /// Places in `permits` that the session's lines have.
+    /// Permits in use by the session's lines.
     permits_held: usize,
     output: Arc<OutputQueue>,
     input: mpsc::Receiver<UserInput>,
@@ -100,14 +100,14 @@ struct ClientLoop {
     connecting: Option<JoinHandle<Result<Transport, String>>>,
     terminal: Option<Terminal>,
     prompt: Prompt,
-    /// No input is wanted any more.
+    /// No more input is read.
     deaf: bool,
     exit: Option<Exit>,
     why: Option<String>,
     rng: Rng,
 }
 
-/// What can happen.
+/// An event of the loop.
 enum LoopEvent {
     Heard(ReceivedLine),
     Connected(Result<Transport, String>),
@@ -237,7 +237,7 @@ impl ClientLoop {
             }
             LoopEvent::Connected(Err(why)) => self.session.lost(&why, now),
             LoopEvent::Input(UserInput::Line(line)) => {
-                // The editor has taken a place for it.
+                // The editor has taken a permit for it.
                 self.permits_held += 1;
                 self.session.typed(&line, now);
             }
@@ -251,7 +251,8 @@ impl ClientLoop {
             LoopEvent::Input(UserInput::Interrupt) => self.session.interrupted(),
             LoopEvent::Input(UserInput::End) => self.end_input(now),
             LoopEvent::Time => self.session.on_time(now),
-            // Who writes to nobody is not asked for more: what was sent is still waited for.
+            // Once the output is broken no more input is read; the answers to sent lines are still
+            // awaited.
             LoopEvent::Output if self.output.is_broken() && !self.deaf => {
                 self.session.input_cut_off();
                 self.end_input(now);
@@ -262,7 +263,7 @@ impl ClientLoop {
     }
 
     fn end_input(&mut self, now: Now) {
-        // A terminal's editor goes on: the farewell may not come, and another Ctrl-D may.
+        // A terminal's editor goes on: the `bye` may not come, and the user may press Ctrl-D again.
         self.deaf = self.mode == Mode::Pipe || self.output.is_broken();
         self.session.input_ended(now);
     }
@@ -278,7 +279,7 @@ impl ClientLoop {
                     self.session.lost(&why, now);
                 }
             }
-            // What is said has to be done before the next line: names and colours depend on it.
+            // The actions come before the next line: names and colours depend on them.
             self.act();
             count += 1;
             let more = count < MAX_LINES_AT_ONCE && self.exit.is_none();
@@ -306,7 +307,7 @@ impl ClientLoop {
             text: self.session.prompt(),
             ready,
             wants_beginning: self.session.wants_beginning(),
-            // What it says of the connection is more important.
+            // The state of the connection is more important.
             unread: if ready { self.session.unread().to_vec() } else { Vec::new() },
         };
         if self.mode == Mode::Terminal && prompt != self.prompt {
@@ -347,7 +348,7 @@ impl ClientLoop {
         }
     }
 
-    /// A sign-in that can't be kept is no reason to stop.
+    /// A token that can't be stored doesn't end the client.
     fn tell_trouble(&mut self, result: Result<(), String>, now: Now) {
         let Err(why) = result else { return };
         match self.mode {

@@ -1,6 +1,6 @@
-//! `--send`: the lines of the input are said into one conversation, each once, and that is all.
+//! `--send`: sends the lines of the input into one conversation, each exactly once, and exits.
 //!
-//! The loop over the socket, the input and the clock; what is to be done [`SendJob`] knows.
+//! This is the loop over the socket, the input and the clock; [`SendJob`] decides what to do.
 
 mod job;
 
@@ -18,7 +18,7 @@ use crate::tokens::TokenStore;
 use crate::transport::{Transport, finished_connect, receive};
 use job::{SendAction, SendJob, SendOptions};
 
-/// Says what the input holds, and tells how that went. Nothing is printed but errors.
+/// Sends the lines of the input and returns the result. It prints nothing but errors.
 pub(crate) async fn run(
     args: ClientArgs,
     given: Vec<SignInCredential>,
@@ -94,7 +94,7 @@ fn options(
     seed: u128,
 ) -> SendOptions {
     let name = args.name.unwrap_or_default();
-    // A kept token is looked for unless another was given.
+    // The token store is read unless a token was given.
     let kept =
         if given.iter().any(SignInCredential::is_token) { Ok(None) } else { keeper.load(&name) };
     let kept = kept.unwrap_or_else(|why| {
@@ -120,6 +120,6 @@ fn tell(result: Result<(), String>) {
 }
 
 fn complain(text: &str) {
-    // Without an error output the exit code has to do.
+    // Standard error may be closed; the exit code still reports the failure.
     let _ = writeln!(io::stderr(), "chat-cli: {text}");
 }

@@ -1,8 +1,8 @@
 //! One line of the server's JSON form.
 //!
-//! Read leniently: an unknown type or field is passed over, a field that is missing or of an
-//! unexpected kind counts as absent. Every text is cleaned here, so that nothing after this point
-//! can move the cursor of somebody's terminal, whatever the server sends.
+//! Parsing is lenient: an unknown type or field is ignored, a field that is missing or of an
+//! unexpected type counts as absent. Every text is cleaned here, so nothing that the server sends
+//! can move the cursor of a terminal.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -29,14 +29,14 @@ pub(crate) struct ChatMessage {
     pub(crate) past: bool,
 }
 
-/// The `ok` to a line: which command, and what it made.
+/// The `ok` to a line: the command and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OkAnswer {
     pub(crate) re: String,
     fields: JsonRow,
 }
 
-/// One line of the server's.
+/// An event of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ServerEvent {
     Ok(OkAnswer),
@@ -89,11 +89,11 @@ pub(crate) enum ServerEvent {
         user: String,
         by: String,
         reason: Option<String>,
-        /// For a ban as well, how that goes on behind the channel.
+        /// For a kick that is also a ban, the ban.
         ban: Option<KickBan>,
         current: CurrentChange,
     },
-    /// About a channel that is run.
+    /// About the moderation of a channel.
     Run(JsonRow),
     /// About the whole server.
     Govern(JsonRow),
@@ -139,19 +139,19 @@ pub(crate) enum ServerEvent {
     Unknown,
 }
 
-/// A ban that came with a kick.
+/// The ban of a kick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KickBan {
-    /// Its end, unless it is permanent.
+    /// The end, unless the ban is permanent.
     pub(crate) until: Option<Timestamp>,
 }
 
-/// A field that may be absent, null, or a text: what became of the current conversation.
+/// A field that may be absent, null, or a text: the change of the current conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CurrentChange {
-    /// Nothing is said about it.
+    /// The field is absent.
     Unchanged,
-    /// It is this now.
+    /// The new current conversation.
     Now(Option<String>),
 }
 
@@ -165,18 +165,18 @@ pub(crate) struct UserEntry {
     pub(crate) reason: Option<String>,
     /// Only in the answer to `/whois`.
     pub(crate) more: Option<WhoisDetails>,
-    /// When an account that isn't here was here last; only in the answer to `/whois`.
+    /// When an absent account was last here; only in the answer to `/whois`.
     pub(crate) seen: Option<Timestamp>,
 }
 
-/// What `/whois` tells beyond a row of `/users`.
+/// The fields that `/whois` has beyond a row of `/users`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WhoisDetails {
     pub(crate) account: Option<String>,
     pub(crate) channels: Vec<String>,
     pub(crate) idle_secs: u64,
     pub(crate) online_secs: u64,
-    /// For operators of the server alone.
+    /// Only for operators of the server.
     pub(crate) address: Option<String>,
 }
 
@@ -185,7 +185,7 @@ pub(crate) struct WhoisDetails {
 pub(crate) struct JsonRow(Map<String, Value>);
 
 impl JsonRow {
-    /// The ban that a kick may be as well.
+    /// The ban of a kick, if there is one.
     pub(crate) fn ban(&self) -> Option<KickBan> {
         (self.flag("banned") == Some(true)).then(|| KickBan { until: self.moment("until") })
     }
@@ -270,23 +270,23 @@ impl OkAnswer {
         self.fields.text("channel")
     }
 
-    /// The token that signs in from now on, if the answer gives one.
+    /// The token that the answer issues, if there is one.
     pub(crate) fn token(&self) -> Option<Secret> {
-        // That of `/ping` is another.
+        // The `token` of `/ping` is something else.
         let signs_in = matches!(self.re.as_str(), "login" | "register" | "password");
         let token = self.fields.0.get("token").filter(|_| signs_in)?.as_str()?;
         let is_word = !token.is_empty() && token.chars().all(|c| c.is_ascii_graphic());
         is_word.then(|| Secret::new(token))
     }
 
-    /// Where a line was said: `#general` or `@bob`.
+    /// The conversation of a message: `#general` or `@bob`.
     pub(crate) fn place(&self) -> Option<String> {
         let with = || self.fields.text("to").or_else(|| self.fields.text("with"));
         self.channel().or_else(|| with().map(|user| at(&user)))
     }
 }
 
-/// A private chat as the protocol writes it.
+/// A private chat in the protocol's notation.
 pub(crate) fn at(user: &str) -> String {
     format!("@{}", user.strip_prefix('@').unwrap_or(user))
 }

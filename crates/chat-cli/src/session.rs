@@ -1,12 +1,12 @@
-//! The state machine of the client: what comes in, what is to be done. No IO, no clock.
+//! The state machine of the client: events in, actions out. No IO, no clock.
 //!
 //! Every line for the server goes through [`ClientSession::ask`] and waits in `pending` until its
-//! `ok` or `error` has come; answers come in the order of the questions, so the first one waiting
-//! is meant.
+//! `ok` or `error` has come. Answers come in the order of the requests, so each one belongs to
+//! the first pending request.
 //!
-//! What the person types waits in `outbox` for its turn: each line is said exactly once, in order,
-//! through lost connections. What others say is shown once: `conversations` knows how far each
-//! conversation was read.
+//! Typed lines wait in `outbox`: each is sent exactly once, in order, across lost connections.
+//! Messages of others are shown once: `conversations` stores the read position of each
+//! conversation.
 
 mod account;
 mod answers;
@@ -46,49 +46,50 @@ use outbox::Outbox;
 use resume::ResumeStep;
 pub(crate) use sending::MAX_OUTBOX;
 
-/// Lines that may be unanswered before no more are taken from a pipe.
+/// Unanswered lines above which a pipe isn't read.
 const MAX_ASKED: usize = 256;
 /// The server has this long to greet, and a pipe waits this long for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// After this long without a word from the server it is asked whether it is there …
+/// After this long without a line from the server the client sends a `/ping` …
 const SILENCE: Duration = Duration::from_mins(1);
 /// … and after this long the connection counts as lost.
 const LONGEST_SILENCE: Duration = Duration::from_secs(80);
 
-/// What stands before the cursor while a name is asked for.
+/// The prompt while the client asks for a name.
 pub(crate) const NAME_PROMPT: &str = "name> ";
 
-/// Who sits before the client.
+/// Whether the client is interactive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// A person with an editor: a refused name is asked for again, a lost server tried again.
+    /// A user with an editor: a refused name is asked for again, and a lost server is reconnected
+    /// to.
     Terminal,
-    /// A script or a plain terminal: what fails ends the client, and the exit code tells.
+    /// A script or a plain terminal: an error ends the client, and the exit code reports it.
     Pipe,
 }
 
-/// What is to be done, in this order.
+/// The actions to perform, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SessionAction {
     /// A line for the server, without its ending.
     Send(String),
-    /// A line for the person.
+    /// A line for the user.
     Show(DisplayItem),
     /// A line for the error output.
     Complain(String),
-    /// Try to connect; end what there was before.
+    /// Connects; ends an earlier connection.
     Connect,
-    /// End the connection.
+    /// Ends the connection.
     HangUp,
-    /// Keep the token of this account.
+    /// Stores the token of this account.
     Keep(String, Secret),
-    /// What is kept of this account is of no use any more, if it is this token.
+    /// The stored token of this account is no longer valid, if it is this one.
     Forget(String, Option<Secret>),
-    /// Leave.
+    /// Exits.
     Finish(Exit),
 }
 
-/// When it is, by both clocks, and a number that nobody can foretell.
+/// The current time, by both clocks, and unpredictable jitter.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Now {
     pub(crate) instant: Instant,
@@ -96,66 +97,66 @@ pub(crate) struct Now {
     pub(crate) jitter: u8,
 }
 
-/// What the client was started for.
+/// The options of a session.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionOptions {
     pub(crate) mode: Mode,
-    /// As the sentences name it.
+    /// The address as shown in messages.
     pub(crate) address: String,
     pub(crate) name: Option<String>,
-    /// What signs in under that name, the best first.
+    /// The credentials for that name, best first.
     pub(crate) credentials: Vec<SignInCredential>,
-    /// Accounts with their tokens, or why one can't be used.
+    /// The stored accounts with their tokens, or why one can't be used.
     pub(crate) kept: Vec<Result<(String, Secret), String>>,
-    /// With their `#`.
+    /// Channels, with their `#`.
     pub(crate) enter: Vec<String>,
-    /// A number that nobody else has: the keys of one's lines begin with it.
+    /// A number that no other client has: the prefix of this client's keys.
     pub(crate) seed: u128,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum SessionStage {
-    /// The link is being made.
+    /// The connection is being established.
     Connecting,
     /// Connected; `/format json` isn't answered yet.
     Greeting { strange: usize, refusal: Option<String> },
-    /// A name is asked for.
+    /// The client waits for the answer to its name.
     Naming,
-    /// The name is still held by the connection that was lost.
+    /// The lost connection still holds the name.
     NamePause { until: Instant },
-    /// The server waits for a name, and so does the client.
+    /// The server waits for a name, and the client for a line with one.
     Nameless,
-    /// The channels are being entered; `home` is where lines go in the end.
+    /// The channels are being entered; `home` is the current conversation afterwards.
     Entering { steps: VecDeque<ResumeStep>, home: Option<String> },
-    /// Lines go to the server.
+    /// Lines are sent to the server.
     Ready { since: Instant },
     /// No connection.
     Offline { until: Instant },
     /// `/quit` is sent.
     Leaving { until: Instant },
-    /// Nothing more happens.
+    /// The session is over.
     Over,
 }
 
-/// How well the server is known.
+/// How far contact with the server got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum ServerContact {
-    /// Nothing was heard that is of the protocol.
+    /// No line of the protocol was received.
     Stranger,
     /// It spoke JSON.
     Met,
-    /// All that was wished for was reached once; another connection is a reconnection.
+    /// Everything requested was reached once; another connection is a reconnection.
     Settled,
 }
 
-/// A line that was sent and is not answered yet.
+/// A line that was sent, without an answer yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum PendingRequest {
     Format,
-    /// The name, or the signing in.
+    /// The name, or the sign-in.
     Identity,
     Goal(ResumeStep),
-    /// A list that completion wants to know, and nobody is shown.
+    /// A list for completion, which isn't shown.
     Lookup,
     /// Lines that were missed.
     Fetch(MissedFetch),
@@ -172,27 +173,27 @@ pub(crate) struct ClientSession {
     stage: SessionStage,
     pending: VecDeque<PendingRequest>,
     outbox: Outbox,
-    /// Keys that were given to lines.
+    /// Keys assigned to lines so far.
     keys: u64,
-    /// Nothing is said before this: the server couldn't take the first of `outbox`.
+    /// Nothing is sent before this: the server couldn't take the first of `outbox`.
     retry_at: Option<Instant>,
-    /// How often it couldn't, in a row.
+    /// How many times in a row it couldn't.
     stalls: u32,
-    /// The goal that is asked for again then.
+    /// The step that is repeated then.
     step_at: Option<(ResumeStep, Instant)>,
     step_stalls: u32,
     /// When the connection came back.
     back_at: Option<Instant>,
-    /// `/quit`, once all is said, and when it isn't waited for any longer.
+    /// `/quit`, which waits for the outbox to drain, and its deadline.
     quit_at: Option<(String, Instant)>,
-    /// The server takes the next line for a password.
+    /// The server takes the next line as a password.
     password_asked: bool,
-    /// Passwords that were typed ahead of being asked for.
+    /// Passwords typed before the server asked for them.
     passwords: VecDeque<Secret>,
     gathered: HistoryBuffer,
     history_place: Option<String>,
     waiting: Vec<HeldMessages>,
-    /// Whoever last wrote privately.
+    /// The sender of the last private message.
     last_writer: Option<String>,
     actions: Vec<SessionAction>,
     teller: Renderer,
@@ -202,18 +203,18 @@ pub(crate) struct ClientSession {
     identity: Option<Identity>,
     kept: Vec<(String, Secret)>,
     conversations: Conversations,
-    /// Channels that signing in has put one into; they count once it is answered.
+    /// Channels that the sign-in has entered; they count once it is answered.
     reentered: Vec<Reentered>,
-    /// What one is signed in to.
+    /// The account that the client is signed in to.
     account: Option<String>,
-    /// Channels whose people completion wants to know, once the person types something.
+    /// Channels whose members completion needs, once the user types something.
     to_look_up: Vec<String>,
     refused: bool,
     input_ended: bool,
     contact: ServerContact,
     farewell: Option<String>,
-    /// An operator of the server has ended the connection, or it is refused for good: it isn't made
-    /// again, and the client ends so.
+    /// An operator of the server has ended the connection, or it is refused permanently: the client
+    /// doesn't reconnect, and exits with this.
     ends_with: Option<Exit>,
     failures: u32,
     name_tries: u32,
@@ -222,7 +223,7 @@ pub(crate) struct ClientSession {
 }
 
 impl ClientSession {
-    /// The caller is to connect at once.
+    /// The caller has to connect at once.
     pub(crate) fn new(
         mut options: SessionOptions,
         names: Arc<Mutex<KnownNames>>,
@@ -271,17 +272,17 @@ impl ClientSession {
         session
     }
 
-    /// What has to be done since the last call.
+    /// The actions since the last call.
     pub(crate) fn actions(&mut self) -> Vec<SessionAction> {
         mem::take(&mut self.actions)
     }
 
-    /// One's own name, once the server has agreed to it.
+    /// The client's name, once the server has accepted it.
     pub(crate) fn me(&self) -> Option<&str> {
         self.me.as_deref()
     }
 
-    /// What stands before the cursor: where a line will go.
+    /// The prompt: the destination of a line.
     pub(crate) fn prompt(&self) -> String {
         let current = match &self.stage {
             SessionStage::Entering { home, .. } => home.as_deref(),
@@ -298,12 +299,12 @@ impl ClientSession {
         }
     }
 
-    /// What was said elsewhere than in the current conversation.
+    /// Unread messages of conversations other than the current one.
     pub(crate) fn unread(&self) -> &[UnreadMarker] {
         self.conversations.unread()
     }
 
-    /// Things typed that are not answered yet.
+    /// The number of typed lines without an answer.
     pub(crate) fn unanswered(&self) -> usize {
         self.outbox.len()
     }
@@ -313,8 +314,8 @@ impl ClientSession {
         matches!(self.stage, SessionStage::Ready { .. } | SessionStage::Nameless)
     }
 
-    /// Whether a line of input may come now. A terminal's always may; a pipe's waits until it can
-    /// be sent, so that the pipe stands still instead of the client growing.
+    /// Whether a line of input is accepted now. A terminal's always is; a pipe's waits until it can
+    /// be sent, so that the pipe blocks instead of the client's memory growing.
     pub(crate) fn wants_input(&self) -> bool {
         match (self.options.mode, &self.stage) {
             (Mode::Terminal, stage) => *stage != SessionStage::Over,
@@ -326,7 +327,7 @@ impl ClientSession {
         }
     }
 
-    /// When [`ClientSession::on_time`] wants to be called at the latest.
+    /// The latest time for the next call of [`ClientSession::on_time`].
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let answer = (!self.pending.is_empty() && self.options.mode == Mode::Pipe)
             .then_some(self.progress_at + ANSWER_TIMEOUT);
@@ -351,7 +352,7 @@ impl ClientSession {
         }
     }
 
-    /// The deadline has passed, or not; it may be called at any time.
+    /// To be called at the deadline; an early call is harmless.
     pub(crate) fn on_time(&mut self, now: Now) {
         if self.deadline().is_none_or(|deadline| now.instant < deadline) {
             return;
@@ -377,7 +378,7 @@ impl ClientSession {
         }
     }
 
-    /// Goes on with what was put off until now, if there is any.
+    /// Resumes what was deferred until now, if there is anything.
     fn has_waited_enough(&mut self, now: Now) -> bool {
         let due = |at: Instant| at <= now.instant;
         if self.quit_at.as_ref().is_some_and(|(_, at)| due(*at)) {
@@ -395,14 +396,14 @@ impl ClientSession {
         true
     }
 
-    /// The output can't be written just now, so the server isn't listened to: its silence is our
-    /// own, and no reason to give it up.
+    /// The output can't be written now, so the socket isn't read: the silence is the client's own,
+    /// and no reason to drop the connection.
     pub(crate) fn wait_for_output(&mut self, now: Now) {
         self.heard_at = now.instant;
         self.progress_at = now.instant;
     }
 
-    /// The link is made.
+    /// The connection is established.
     pub(crate) fn connected(&mut self, now: Now) {
         self.stage = SessionStage::Greeting { strange: 0, refusal: None };
         self.farewell = None;
@@ -411,7 +412,7 @@ impl ClientSession {
         self.ask(PendingRequest::Format, "/format json".into(), now);
     }
 
-    /// A line of the server's.
+    /// Handles a line of the server.
     pub(crate) fn line(&mut self, text: &str, now: Now) {
         self.heard_at = now.instant;
         if matches!(
@@ -437,7 +438,7 @@ impl ClientSession {
         self.leave_when_all_is_answered(now);
     }
 
-    /// A line of input, without its ending.
+    /// Handles a line of input, without its ending.
     pub(crate) fn typed(&mut self, line: &str, now: Now) {
         if self.password_asked && self.stage == SessionStage::Nameless {
             return self.send_password(&Secret::new(&clean(line)), now);
@@ -462,7 +463,7 @@ impl ClientSession {
             return self.put(say, now);
         }
         match &self.stage {
-            // What waits for the server to recover doesn't keep the person from asking.
+            // A message that waits for the server to recover doesn't block commands.
             SessionStage::Ready { .. }
                 if self.retry_at.is_some()
                     && typed.saying().is_none()
@@ -509,12 +510,12 @@ impl ClientSession {
         self.show_refusal(code.into(), text + " It was not sent.");
     }
 
-    /// Ctrl-C before an empty line.
+    /// Ctrl-C on an empty line.
     pub(crate) fn interrupted(&mut self) {
         self.show(DisplayItem::told("/quit or Ctrl-D leaves."));
     }
 
-    /// The person has begun to type, or wants something completed.
+    /// The user has begun to type, or asks for a completion.
     pub(crate) fn begun(&mut self, now: Now) {
         if self.wants_beginning() {
             self.go_home(now);
@@ -522,19 +523,19 @@ impl ClientSession {
         }
     }
 
-    /// Whether [`ClientSession::begun`] would find out what completion may need.
+    /// Whether [`ClientSession::begun`] would look something up.
     pub(crate) fn wants_beginning(&self) -> bool {
         matches!(self.stage, SessionStage::Ready { .. })
             && self.options.mode == Mode::Terminal
             && !self.to_look_up.is_empty()
     }
 
-    /// No more is taken of an input that has not ended: not all of it is sent.
+    /// The rest of the input isn't read: not all of it is sent.
     pub(crate) fn input_cut_off(&mut self) {
         self.refused = true;
     }
 
-    /// No more input will come: the person wants to leave, the pipe has ended.
+    /// The input has ended: the user wants to leave, or the pipe is closed.
     pub(crate) fn input_ended(&mut self, now: Now) {
         self.input_ended = true;
         match self.options.mode {

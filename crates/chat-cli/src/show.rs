@@ -1,4 +1,4 @@
-//! What a person sees: each thing to show becomes one line of text. No IO, no clock.
+//! Output for the user: each item becomes one line of text. No IO, no clock.
 
 mod paint;
 
@@ -11,27 +11,27 @@ use crate::highlight::Highlight;
 use crate::mention;
 use crate::server_event::ChatMessage;
 
-/// One thing to show; always one line.
+/// An item to show; always one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DisplayItem {
-    /// Somebody, perhaps oneself, said it in `place` (`#general` or `@bob`).
+    /// A message in `place` (`#general` or `@bob`); `own` if the user sent it.
     Said { place: String, said: ChatMessage, own: bool },
-    /// A search found it; the words it was found by stand out.
+    /// A search result; the matched words are highlighted.
     Found { place: String, said: ChatMessage, words: Vec<Highlight> },
-    /// What the lines below are, or those above were.
+    /// A heading above a list, or a note below it.
     Heading(String),
-    /// The server or the client tells it.
+    /// A sentence of the server or the client.
     Told { tone: Tone, text: String },
     /// The server refused something.
     Refused { code: String, text: String },
-    /// A command that was typed, so that its answer has a question above it.
+    /// A typed command, shown above its answer.
     Typed { line: String },
 }
 
-/// How much a sentence asks to be looked at.
+/// How prominent a sentence is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// Comings and goings.
+    /// Users who enter and leave.
     Quiet,
     /// Answers.
     Normal,
@@ -55,7 +55,7 @@ impl DisplayItem {
     }
 }
 
-/// How lines look.
+/// The style of lines.
 #[derive(Clone, Debug)]
 pub(crate) enum DisplayStyle {
     /// The text form of the protocol, for pipes.
@@ -64,16 +64,16 @@ pub(crate) enum DisplayStyle {
     Terminal { colours: bool, zone: TimeZone },
 }
 
-/// A line that is ready for the screen.
+/// A line for the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DisplayLine {
     /// Without its ending.
     pub(crate) text: String,
-    /// Whether it asks for the bell.
+    /// Whether the bell rings.
     pub(crate) bell: bool,
 }
 
-/// Makes the line. `me` is one's own name, `now` when it came.
+/// Formats the line. `me` is the client's name, `now` the time of receipt.
 pub(crate) fn line(
     shown: &DisplayItem,
     look: &DisplayStyle,
@@ -89,7 +89,7 @@ pub(crate) fn line(
     }
 }
 
-/// Whether a line is to oneself, be it privately or by one's name.
+/// Whether a message is addressed to the user, privately or by a mention.
 pub(crate) fn calls(place: &str, text: &str, me: Option<&str>) -> bool {
     place.starts_with('@') || me.is_some_and(|me| mention::first(text, me).is_some())
 }

@@ -1,7 +1,7 @@
-//! The terminal of a person: an editor for one line, below what scrolls by.
+//! The interactive terminal: a line editor below the output that scrolls by.
 //!
-//! Two threads: one waits for keys, the other owns the editor and is the only one that writes. If
-//! the terminal is stopped, that one stands still in its write, and nobody else: see `output`.
+//! Two threads: one reads keys, the other owns the editor and is the only one that writes. If the
+//! terminal is stopped, only the writer blocks: see `output_queue`.
 
 mod buffer;
 mod editor;
@@ -33,7 +33,7 @@ use editor::{Editor, EditorAction};
 use password_prompt::PasswordPrompt;
 use screen::{Screen, Size};
 
-/// How long a terminal may take to show the last lines before it is left as it is.
+/// How long a terminal may take to show the last lines before the client gives up on it.
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// What the threads share with the rest of the client.
@@ -45,14 +45,14 @@ pub(crate) struct Wiring {
     pub(crate) colours: bool,
 }
 
-/// A terminal in use. It has to be given back.
+/// A terminal in use. It has to be restored.
 pub(crate) struct Terminal {
     output: Arc<OutputQueue>,
     finished: mpsc::Receiver<()>,
 }
 
 impl Terminal {
-    /// Takes the terminal: from now on keys come one by one.
+    /// Takes over the terminal: from now on keys are read one by one.
     pub(crate) fn take(wiring: Wiring) -> io::Result<Self> {
         let output = Arc::clone(&wiring.output);
         let keys = Arc::clone(&wiring.output);
@@ -65,13 +65,13 @@ impl Terminal {
         thread::Builder::new().name("editor".into()).spawn(move || {
             let _writing = writing;
             EditorThread::new(wiring).work();
-            // Nobody waits any more if this fails.
+            // If this fails, the receiver has stopped waiting.
             let _ = finish.send(());
         })?;
         Ok(terminal)
     }
 
-    /// Gives the terminal back, after what waits was shown if it takes that.
+    /// Restores the terminal, after the waiting lines are shown if it takes them in time.
     pub(crate) fn give_back(self) -> io::Result<()> {
         self.output.close();
         let shown = self.finished.recv_timeout(FAREWELL).is_ok();
@@ -82,8 +82,8 @@ impl Terminal {
     }
 }
 
-/// Says that nobody writes any more when it is dropped, be it by a panic: then the client leaves,
-/// and gives the terminal back.
+/// Marks the output as broken when it is dropped, also by a panic: then the client leaves, and
+/// restores the terminal.
 struct Writing(Arc<OutputQueue>);
 
 impl Drop for Writing {
@@ -113,11 +113,11 @@ fn size() -> Size {
 struct EditorThread {
     wiring: Wiring,
     editor: Editor,
-    /// Passwords are being typed, and not shown.
+    /// A password is being typed, and not shown.
     asking: Option<PasswordPrompt>,
     screen: Screen,
     prompt: Prompt,
-    /// What the desk itself has to tell, above the line.
+    /// Remarks of the editor thread, shown above the line.
     remarks: Vec<String>,
 }
 
@@ -184,7 +184,7 @@ impl EditorThread {
         self.screen.frame(lines, input, size())
     }
 
-    /// The last lines; what was being typed is taken away.
+    /// Writes the last lines, and erases the line being typed.
     fn farewell(&mut self, lines: &[String]) -> String {
         let mut frame = self.screen.erase(size());
         for line in lines {
@@ -215,14 +215,14 @@ impl EditorThread {
                 drop(names);
                 self.grant(wish)?;
             }
-            // Everything is drawn again after each batch of events.
+            // The screen is redrawn after each batch of events.
             _ => {}
         }
         Ok(())
     }
 
-    /// Somebody types: what Tab may need is found out while they do. If there is no room to tell it
-    /// just now, the next key will do.
+    /// The user has begun to type: the session looks up what Tab may need meanwhile. If the queue
+    /// is full, the next key tries again.
     fn tell_beginning(&mut self) {
         if self.prompt.wants_beginning {
             self.prompt.wants_beginning = self.wiring.input.try_send(UserInput::Begun).is_err();
@@ -254,7 +254,7 @@ impl EditorThread {
                 self.asking = Some(asking);
                 self.remarks.extend(told.map(|told| format!("* {told}")));
             }
-            // Names, commands and empty lines wait for nothing.
+            // Names, commands and empty lines need no permit.
             EditorAction::Send(line)
                 if self.prompt.text == NAME_PROMPT
                     || line.trim().is_empty()
@@ -279,7 +279,8 @@ impl EditorThread {
                 write(&self.screen.erase(size()))?;
                 execute!(io::stdout(), DisableBracketedPaste)?;
                 terminal::disable_raw_mode()?;
-                // Sent to this thread, so it stands still here until the shell lets it go on.
+                // The signal goes to this thread, so the call returns only when the shell resumes
+                // the process.
                 raise(SIGTSTP)?;
                 terminal::enable_raw_mode()?;
                 execute!(io::stdout(), EnableBracketedPaste)?;
@@ -289,7 +290,7 @@ impl EditorThread {
     }
 
     fn give(&self, input: UserInput) {
-        // The client is about to leave if this fails.
+        // If this fails, the client is about to leave.
         let _ = self.wiring.input.blocking_send(input);
     }
 }

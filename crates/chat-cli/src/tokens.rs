@@ -1,8 +1,8 @@
-//! Tokens on disk, so that who has signed in once is signed in at the next start.
+//! Tokens on disk, which sign the user in at the next start.
 //!
-//! One file for each server and account, in a folder that only its owner may look into. Files are
-//! replaced whole, so there is never half of one; what others may read is not used, since it may be
-//! theirs.
+//! One file per server and account, in a folder that only its owner can access. Files are replaced
+//! atomically, so a file is never incomplete. A file that others may read is not used, since it may
+//! be theirs.
 
 mod label;
 
@@ -21,22 +21,22 @@ use crate::mention::same_name;
 use crate::proto::Secret;
 use label::{label, may_be_of};
 
-/// Bits of a mode that let others in.
+/// Mode bits that grant access to others.
 const OTHERS: u32 = 0o077;
-/// Accounts of one server that are looked at; more than anybody has.
+/// Accounts of one server that are read; more than any user has.
 const MAX_KEPT: usize = 100;
-/// More than any file of ours has.
+/// More than any file written here has.
 const MAX_FILE_BYTES: u64 = 16 * 1024;
 
-/// Where the tokens of one server are kept.
+/// The token store of one server.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenStore {
-    /// `None` if there is nowhere to keep anything.
+    /// `None` if there is no folder to store tokens in.
     folder: Option<PathBuf>,
     server: ServerIdentity,
 }
 
-/// Which server a token is for. A token shown to another is given away.
+/// The server of a token. A token sent to another server is disclosed to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServerIdentity {
     pub(crate) address: String,
@@ -45,7 +45,7 @@ pub(crate) struct ServerIdentity {
 }
 
 impl TokenStore {
-    /// Keeps them in the folder.
+    /// A store in this folder.
     pub(crate) fn new(folder: Option<PathBuf>, server: ServerIdentity) -> Self {
         Self { folder, server }
     }
@@ -55,7 +55,7 @@ impl TokenStore {
         Some(self.folder.as_ref()?.join(name))
     }
 
-    /// The token that is kept for the account, if there is one. The error is for a person to read.
+    /// The stored token of the account, if there is one. The error is for the user to read.
     pub(crate) fn load(&self, account: &str) -> Result<Option<Secret>, String> {
         let Some(path) = self.path(account) else { return Ok(None) };
         match read_private(&path) {
@@ -68,8 +68,8 @@ impl TokenStore {
         }
     }
 
-    /// The account and the token in a file; `None` if it is of something else, as one that somebody
-    /// has put there may be.
+    /// The account and the token in a file; `None` if the file is not a token of this server, for
+    /// example because another user put it there.
     fn read(&self, text: &Secret) -> Option<(String, Secret)> {
         let value: Value = serde_json::from_str(text.expose()).ok()?;
         let field = |name: &str| value.get(name).and_then(Value::as_str);
@@ -78,7 +78,7 @@ impl TokenStore {
         Some((field("account").filter(|_| same)?.to_owned(), Secret::new(field("token")?)))
     }
 
-    /// Keeps the token in the place of any before it. The error is for a person to read.
+    /// Stores the token in place of any earlier one. The error is for the user to read.
     pub(crate) fn keep(&self, account: &str, token: &Secret) -> Result<(), String> {
         let (Some(folder), Some(path)) = (&self.folder, self.path(account)) else { return Ok(()) };
         let text = json!({
@@ -96,8 +96,8 @@ impl TokenStore {
         })
     }
 
-    /// Removes what is kept for the account; with a token only if it is that one, since another
-    /// client may have kept a newer one by now. The error is for a person to read.
+    /// Removes the stored token of the account. With `only`, removes it only if it is that token,
+    /// since another client may have stored a newer one. The error is for the user to read.
     pub(crate) fn forget(&self, account: &str, only: Option<&Secret>) -> Result<(), String> {
         let Some(path) = self.path(account) else { return Ok(()) };
         if let Some(token) = only
@@ -113,12 +113,12 @@ impl TokenStore {
         }
     }
 
-    /// What is kept for this server: accounts with their tokens, and what can't be used. The latter
-    /// is for a person to read.
+    /// The stored accounts of this server with their tokens, and why a file can't be used. The
+    /// latter is for the user to read.
     pub(crate) fn all(&self) -> Vec<Result<(String, Secret), String>> {
         let Some(folder) = &self.folder else { return Vec::new() };
-        // Without a folder nothing is kept; one that can't be read is told when something is to be
-        // kept.
+        // An absent folder holds no tokens. A folder that can't be read is reported when a token is
+        // stored.
         let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let mut names: Vec<_> = names.filter(|name| may_be_of(name, &self.server)).collect();
@@ -136,27 +136,27 @@ fn not_used(why: &str) -> String {
     format!("the kept sign-in is not used: {why}")
 }
 
-/// The folder for them: `$XDG_STATE_HOME/chat-cli`, else `~/.local/state/chat-cli`.
+/// The folder of the tokens: `$XDG_STATE_HOME/chat-cli`, else `~/.local/state/chat-cli`.
 pub(crate) fn folder() -> Option<PathBuf> {
     folder_in(env::var_os("XDG_STATE_HOME").map(PathBuf::from), env::home_dir())
 }
 
 fn folder_in(state: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
-    // A relative one is to be ignored, says the specification.
+    // The XDG specification requires that relative paths are ignored.
     let state = state.filter(|state| state.is_absolute());
     let home = home.filter(|home| home.is_absolute());
     Some(state.or_else(|| Some(home?.join(".local/state")))?.join("chat-cli"))
 }
 
-/// The text of a file that only its owner may read; `None` if there is none. The error is for a
-/// person to read.
+/// The text of a file that only its owner may read; `None` if it doesn't exist. The error is for
+/// the user to read.
 pub(crate) fn read_private(path: &Path) -> Result<Option<Secret>, String> {
     let told = |error: io::Error| format!("{}: {error}", path.display());
-    // A link leads to what somebody else may have chosen; and nothing waits for a pipe's other end.
+    // Another user may have chosen the target of a link. Opening a pipe must not block.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
-        // Where one may not look nothing of one's own is.
+        // A file of the user's own can't be in a folder that the user may not access.
         Err(error) if is_absent(&error) || error.kind() == ErrorKind::PermissionDenied => {
             return Ok(None);
         }
@@ -170,15 +170,14 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-/// Reads what is left of it, up to a bound, as text.
+/// Reads the rest of the file, up to a limit, as text.
 pub(crate) fn text_of(file: impl io::Read) -> io::Result<Secret> {
     let mut text = String::new();
     file.take(MAX_FILE_BYTES).read_to_string(&mut text)?;
     Ok(Secret::new(&text))
 }
 
-/// Whether nobody else may read the file, or could have written it. The error is for a person to
-/// read.
+/// Fails if others may read the file or could have written it. The error is for the user to read.
 pub(crate) fn must_be_private(path: &Path, file: &File) -> Result<(), String> {
     let shown = path.display();
     let meta = file.metadata().map_err(|error| format!("{shown}: {error}"))?;

@@ -1,7 +1,7 @@
-//! The connection: lines come out of one queue and go into another, whatever the socket is.
+//! The connection as two queues of lines, for any kind of socket.
 //!
-//! Reading and writing are tasks of their own, so a server that is slow to read never keeps the
-//! client from hearing it.
+//! Reading and writing are separate tasks, so a server that is slow to read doesn't stop the client
+//! from receiving.
 
 use std::future::pending;
 use std::io;
@@ -15,19 +15,19 @@ use tokio::time::timeout;
 
 use crate::address::Address;
 
-/// Lines from the server that wait to be shown; when it is full the socket isn't read.
+/// Lines of the server that wait to be handled; when the queue is full the socket isn't read.
 const MAX_HEARD: usize = 1_024;
 /// Lines that wait to be sent; more than can be unanswered at a time.
 const MAX_UNSENT: usize = 1_024;
-/// The longest line that is taken from the server. A line said is 4 KiB at most and six times that
-/// when every byte is escaped; the lists of `/info` are what may be longer.
+/// The longest line accepted from the server. A message has at most 4 KiB, and six times that when
+/// every byte is escaped; the lists of `/info` may be longer.
 const MAX_LINE_BYTES: usize = 1 << 20;
-/// What is read from the socket at once.
+/// Bytes read from the socket at once.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// How long a connection may take to come about.
+/// The timeout of connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A line from the server, or why there will be no more.
+/// A line of the server, or why there are no more.
 pub(crate) type ReceivedLine = Result<String, String>;
 
 /// A connection. Dropping it closes the socket.
@@ -38,7 +38,7 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    /// Connects; the error is for a person to read.
+    /// Connects; the error is for the user to read.
     pub(crate) async fn connect(address: Address) -> Result<Self, String> {
         let connecting = async {
             match &address {
@@ -72,17 +72,17 @@ impl Transport {
         Self { heard, unsent, _tasks: tasks }
     }
 
-    /// The next line.
+    /// Receives the next line.
     pub(crate) async fn receive(&mut self) -> ReceivedLine {
         self.heard.recv().await.unwrap_or_else(|| Err("the connection ended".into()))
     }
 
-    /// The next line if it has come already.
+    /// The next line, if it was already received.
     pub(crate) fn heard_already(&mut self) -> Option<ReceivedLine> {
         self.heard.try_recv().ok()
     }
 
-    /// Sends a line, given without its ending. It never waits; the error is for a person to read.
+    /// Sends a line, given without its ending. It never waits; the error is for the user to read.
     pub(crate) fn send(&self, line: String) -> Result<(), String> {
         self.unsent.try_send(line).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => "the server takes no more lines".into(),
@@ -91,7 +91,7 @@ impl Transport {
     }
 }
 
-/// The next line of a link that may not be there yet.
+/// The next line of a connection that may not exist yet.
 pub(crate) async fn receive(transport: Option<&mut Transport>) -> ReceivedLine {
     match transport {
         Some(transport) => transport.receive().await,
@@ -99,7 +99,7 @@ pub(crate) async fn receive(transport: Option<&mut Transport>) -> ReceivedLine {
     }
 }
 
-/// The link that is being made, if one is.
+/// The result of connecting, if an attempt is under way.
 pub(crate) async fn finished_connect(
     connecting: Option<&mut JoinHandle<Result<Transport, String>>>,
 ) -> Result<Transport, String> {
@@ -112,7 +112,7 @@ pub(crate) async fn finished_connect(
     }
 }
 
-/// The words of an error, without the number that only programmers need.
+/// The text of an error, without the error number.
 fn cause(error: &io::Error) -> String {
     let words = error.to_string();
     match words.split_once(" (os error") {
@@ -145,11 +145,11 @@ async fn read(mut reader: impl AsyncRead + Unpin, lines: mpsc::Sender<ReceivedLi
             break "it sent a line without an end".to_owned();
         }
     };
-    // Nobody listens any more if this fails.
+    // If this fails, the receiver is gone.
     let _ = lines.send(Err(why)).await;
 }
 
-/// Ends with the queue or the socket; that the socket is gone is told by the reader.
+/// Ends with the queue or the socket; the reader reports that the socket is closed.
 async fn write(mut writer: impl AsyncWrite + Unpin, mut lines: mpsc::Receiver<String>) {
     let mut batch = Vec::new();
     while let Some(line) = lines.recv().await {

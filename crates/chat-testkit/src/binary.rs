@@ -1,11 +1,11 @@
-//! Where the built programs are.
+//! Paths of the built programs.
 
 use std::path::{Path, PathBuf};
 
-/// The path of a program of this workspace, in the profile in which the running test was built.
+/// The path of a program of this workspace, in the profile of the running test.
 ///
-/// Cargo tells such paths only to tests of the program's own package, so it is looked for beside
-/// the test executable (`target/PROFILE/deps/TEST`).
+/// Cargo provides such paths only to tests of the program's own package, so the program is looked
+/// up beside the test executable (`target/PROFILE/deps/TEST`).
 pub fn path(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
     let profile = test.parent().and_then(Path::parent).expect("it lies in target/PROFILE/deps");

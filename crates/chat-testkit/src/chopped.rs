@@ -1,4 +1,4 @@
-//! A stream that gives and takes only a few bytes at once, as a bad network does.
+//! A stream that reads and writes only a few bytes at once, as a bad network does.
 
 use std::io;
 use std::pin::Pin;
@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Reads and writes of the stream within are cut to sizes that come from a list, in turns.
+/// Limits reads and writes of the inner stream to sizes from a list, which is cycled through.
 #[derive(Debug)]
 pub struct Chopped<S> {
     within: S,
@@ -16,7 +16,7 @@ pub struct Chopped<S> {
 }
 
 impl<S> Chopped<S> {
-    /// Cuts `within` to these sizes, none of which is 0.
+    /// Limits `within` to these sizes, none of which is 0.
     pub fn new(within: S, sizes: impl Into<Vec<usize>>) -> Self {
         let sizes = sizes.into();
         assert!(!sizes.is_empty() && !sizes.contains(&0), "nothing would ever pass: {sizes:?}");

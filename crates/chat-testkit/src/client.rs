@@ -1,4 +1,4 @@
-//! One person at a connection, in either form.
+//! A client connection, in either form.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -9,10 +9,10 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-/// How long anything may take. Only a failing test ever waits so long.
+/// The deadline of every wait. Only a failing test reaches it.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// Lines of what was seen that a failure shows.
+/// Lines of the log that a failure shows.
 const SHOWN: usize = 60;
 
 /// The form of a connection's output.
@@ -32,13 +32,13 @@ impl ClientFormat {
 trait TestStream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> TestStream for S {}
 
-/// One person at a connection. Whatever it waits for comes before a deadline, or the test fails
-/// with everything seen so far.
+/// A client connection. Every wait has a deadline; when it expires the test fails with everything
+/// seen so far.
 pub struct TestClient {
     who: String,
     format: ClientFormat,
     stream: Box<dyn TestStream>,
-    /// Read, and not taken as lines yet.
+    /// Received bytes that are not parsed into lines yet.
     read: Vec<u8>,
     ended: bool,
     seen: Vec<String>,
@@ -47,7 +47,7 @@ pub struct TestClient {
 }
 
 impl TestClient {
-    /// Over any stream; `who` is for failures.
+    /// Over any stream; `who` is for failure messages.
     pub fn over(who: &str, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         Self {
             who: who.to_owned(),
@@ -73,17 +73,17 @@ impl TestClient {
         Self::over(who, UnixStream::connect(path).await.expect("the server listens"))
     }
 
-    /// How long anything may take from now on.
+    /// Sets the deadline of later waits.
     pub fn set_deadline(&mut self, deadline: Duration) {
         self.deadline = deadline;
     }
 
-    /// Who it is.
+    /// The name in failure messages.
     pub fn who(&self) -> &str {
         &self.who
     }
 
-    /// Takes the form and gives the name, and reads all of the greeting.
+    /// Takes the form and the name, and reads the whole greeting.
     pub async fn settle_in(&mut self, format: ClientFormat) {
         self.expect_line("* Type your name to begin, or /help for the menu.", Skip::Others).await;
         self.take_format(format).await;
@@ -109,7 +109,7 @@ impl TestClient {
         self.expect_line(answered, Skip::Nothing).await;
     }
 
-    /// The form of a newcomer, without a name; what the server tells meanwhile is still to be read.
+    /// Takes the form without a name. The lines received meanwhile remain to be read.
     pub async fn take_format_quietly(&mut self, format: ClientFormat) {
         let greeting = self.settle().await;
         self.take_format(format).await;
@@ -130,7 +130,7 @@ impl TestClient {
         }
     }
 
-    /// Sends bytes as they are; tells if the connection is gone.
+    /// Sends bytes as they are; returns an error if the connection is closed.
     pub async fn try_send_raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         let shown: String = bytes.escape_ascii().take(200).map(char::from).collect();
         self.seen.push(format!("> {shown}"));
@@ -145,7 +145,7 @@ impl TestClient {
         }
     }
 
-    /// Ends the input, and goes on reading.
+    /// Closes the write side; reading goes on.
     pub async fn half_close(&mut self) {
         self.seen.push("> (end of input)".to_owned());
         let _ = self.stream.shutdown().await;
@@ -153,7 +153,7 @@ impl TestClient {
 
     /// The next line without its ending, or `None` at the end.
     ///
-    /// A connection that breaks is an end too; a line that breaks off is a failure.
+    /// A reset connection counts as an end too; an incomplete line is a failure.
     pub async fn next_line(&mut self) -> Option<String> {
         self.next_line_before("a line").await
     }
@@ -184,7 +184,7 @@ impl TestClient {
         let line = String::from_utf8(line).unwrap_or_else(|line| {
             self.fail(&format!("no UTF-8: {}", line.as_bytes().escape_ascii()))
         });
-        // No line of the text form begins like an object.
+        // No line of the text form begins with a brace.
         let ending = if line.starts_with('{') { "\n" } else { "\r\n" };
         let Some(line) = line.strip_suffix(ending) else {
             self.fail(&format!("a line doesn't end with {}: {line:?}", ending.escape_debug()))
@@ -196,7 +196,7 @@ impl TestClient {
         Some(line.to_owned())
     }
 
-    /// The next line, which must come.
+    /// The next line. The end is a failure.
     pub async fn line(&mut self) -> String {
         match self.next_line().await {
             Some(line) => line,
@@ -213,7 +213,7 @@ impl TestClient {
         }
     }
 
-    /// This line must come, next or after others.
+    /// Expects this line, next or after others.
     pub async fn expect_line(&mut self, expected: &str, skip: Skip) {
         loop {
             let awaited = format!("this line: {expected}");
@@ -226,14 +226,14 @@ impl TestClient {
         }
     }
 
-    /// These lines must come next.
+    /// Expects these lines next.
     pub async fn expect(&mut self, expected: &[&str]) {
         for line in expected {
             self.expect_line(line, Skip::Nothing).await;
         }
     }
 
-    /// All lines until one for which this holds, that one included.
+    /// All lines until one for which this holds, inclusive.
     pub async fn read_until(&mut self, mut is_last: impl FnMut(&str) -> bool) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
@@ -255,14 +255,14 @@ impl TestClient {
         lines
     }
 
-    /// The end must come, and nothing before it.
+    /// Expects the end, and nothing before it.
     pub async fn expect_end(&mut self) {
         if let Some(line) = self.next_line_before("the end").await {
             self.fail(&format!("the end was to come, not: {line}"));
         }
     }
 
-    /// Bytes as they come, at least one unless it is the end. For what isn't lines.
+    /// The next bytes, at least one unless at the end. For output without lines.
     pub async fn bytes(&mut self) -> Vec<u8> {
         if self.read.is_empty() && !self.ended {
             match timeout(self.deadline, self.stream.read_buf(&mut self.read)).await {
@@ -274,11 +274,10 @@ impl TestClient {
         std::mem::take(&mut self.read)
     }
 
-    /// Everything that the server has told by now; empties what waits. Tells also whether the
-    /// connection has ended.
+    /// Everything that the server has sent by now, and whether the connection has ended.
     ///
-    /// Two questions go there and back: what waited when the first was answered comes before the
-    /// answer to the second.
+    /// Two pings are sent: everything that was queued at the first answer comes before the second
+    /// answer.
     pub async fn told_by_now(&mut self) -> (Vec<String>, bool) {
         let mut told = Vec::new();
         for _ in 0..2 {
@@ -289,7 +288,7 @@ impl TestClient {
                 format!(r#"{{"type":"ok","re":"ping","token":"{token}"}}"#),
             ];
             let question = format!("/ping {token}\r\n");
-            // Whoever is being seen off isn't listened to any more; their end comes.
+            // The server doesn't read from a connection that it is closing; the end follows.
             let _ = self.try_send_raw(question.as_bytes()).await;
             loop {
                 match self.next_line_before("the answer to /ping").await {
@@ -302,7 +301,7 @@ impl TestClient {
         (told, false)
     }
 
-    /// Reads and forgets what the server has told by now.
+    /// Reads everything that the server has sent by now.
     pub async fn settle(&mut self) -> Vec<String> {
         match self.told_by_now().await {
             (told, false) => told,
@@ -310,7 +309,7 @@ impl TestClient {
         }
     }
 
-    /// The server must have told nothing more by now.
+    /// Fails if the server has sent anything more by now.
     pub async fn expect_nothing(&mut self) {
         let told = self.settle().await;
         if !told.is_empty() {
@@ -318,19 +317,19 @@ impl TestClient {
         }
     }
 
-    /// Sends one line; returns what came of it on this connection.
+    /// Sends one line; returns what was received on this connection after it.
     pub async fn ask(&mut self, line: &str) -> Vec<String> {
         self.send(line).await;
         self.settle().await
     }
 
-    /// Sends one line in the JSON form; returns its answer, and what came before that.
+    /// Sends one line in the JSON form; returns the lines before its answer, and the answer.
     pub async fn ask_json(&mut self, line: &str) -> (Vec<Value>, Value) {
         self.send(line).await;
         self.answer_json().await
     }
 
-    /// In the JSON form the next answer, and what comes before it.
+    /// In the JSON form the next answer, and the lines before it.
     pub async fn answer_json(&mut self) -> (Vec<Value>, Value) {
         let mut rows = Vec::new();
         loop {
@@ -342,8 +341,8 @@ impl TestClient {
         }
     }
 
-    /// In the JSON form the rows up to the answer, and the answer; nothing in the text form, where
-    /// not every line has one.
+    /// In the JSON form the rows up to the answer, and the answer; empty in the text form, where
+    /// not every line has an answer.
     pub async fn answer(&mut self) -> Vec<String> {
         if self.format == ClientFormat::Text {
             return Vec::new();
@@ -370,7 +369,7 @@ fn moves_or_turns(c: char) -> bool {
     matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// What may come before an expected line.
+/// Lines accepted before an expected line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skip {
     /// Nothing.

@@ -1,4 +1,4 @@
-//! Random choices that are the same for the same seed.
+//! Reproducible random choices from a seed.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,12 +7,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub struct Dice(u64);
 
 impl Dice {
-    /// The choices of a seed.
+    /// The generator of a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// Other choices of the same seed, for one of many.
+    /// An independent generator of the same seed, for one of many.
     #[must_use]
     pub fn of(seed: u64, one: u64) -> Self {
         Self(seed ^ one.wrapping_mul(0x1234_5678_9abc_def1))
@@ -27,23 +27,23 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below this one, which isn't 0.
+    /// A number below `end`, which isn't 0.
     pub fn below(&mut self, end: u64) -> u64 {
         self.number() % end
     }
 
-    /// An index below this one, which isn't 0.
+    /// An index below `end`, which isn't 0.
     pub fn index(&mut self, end: usize) -> usize {
         usize::try_from(self.below(end as u64)).unwrap_or(0)
     }
 
-    /// One of these; there is at least one.
+    /// One of these, of which there is at least one.
     pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[self.index(of.len())]
     }
 }
 
-/// The number in this variable of the environment, if it is set.
+/// The number in this environment variable, if it is set.
 ///
 /// # Panics
 ///
@@ -52,11 +52,11 @@ pub fn number_in(variable: &str) -> Option<u64> {
     Some(std::env::var(variable).ok()?.parse().expect("a number"))
 }
 
-/// The seed in this variable of the environment, else a new one.
+/// The seed in this environment variable, else a new one.
 pub fn seed_in(variable: &str) -> u64 {
     number_in(variable).unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        // Short enough to be typed, and another one each time.
+        // Short enough to type, and different each time.
         u64::from(now.subsec_nanos()) ^ now.as_secs()
     })
 }

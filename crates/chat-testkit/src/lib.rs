@@ -1,14 +1,14 @@
-//! Unpublished: what the tests of the other crates share.
+//! Unpublished: utilities shared by the tests of the other crates.
 //!
-//! * [`binary`]: where the built programs are.
+//! * [`binary`]: paths of the built programs.
 //! * [`server`]: the real server as a child process on a free port.
-//! * [`test_hub`]: the server's insides without a process or a socket, for a paused clock.
-//! * [`client`]: one person at a connection, in either form.
-//! * [`chopped`]: a stream that gives and takes only a few bytes at once.
-//! * [`dice`]: random choices that are the same for the same seed.
+//! * [`test_hub`]: the server's hub without a process or a socket, for a paused clock.
+//! * [`client`]: a client connection, in either form.
+//! * [`chopped`]: a stream that reads and writes only a few bytes at once.
+//! * [`dice`]: reproducible random choices from a seed.
 //!
-//! Nothing here waits for a time: everything waits for what is to happen, under a deadline that
-//! fails loudly with all that was seen until then.
+//! Nothing here sleeps: every wait is for an event, with a deadline that fails the test and shows
+//! everything seen until then.
 
 #![allow(
     clippy::expect_used,

@@ -15,25 +15,24 @@ use tokio::time::timeout;
 use crate::binary;
 use crate::client::{ClientFormat, TestClient};
 
-/// How long anything may take. Only a failing test ever waits so long.
+/// The deadline of every wait. Only a failing test reaches it.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// A stop takes 5 seconds at most by the server's own deadlines; a busy machine may need more for
-/// them.
+/// A stop takes 5 seconds at most by the server's own deadlines; a busy machine may need longer.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(20);
 
-/// How the server is to be started.
+/// Options of a server to start.
 #[derive(Clone, Debug)]
 pub struct ServerSetup {
     flags: Vec<String>,
     config: Option<String>,
     environment: Vec<(String, String)>,
-    /// What a shell does before it becomes the server.
+    /// A shell command that runs before the shell executes the server.
     prelude: Option<String>,
 }
 
 impl Default for ServerSetup {
-    /// On a free port, called `chat.test`, keeping nothing.
+    /// On a free port, named `chat.test`, without storage.
     fn default() -> Self {
         Self {
             flags: ["--listen", "127.0.0.1:0", "--ephemeral"].map(str::to_owned).into(),
@@ -47,19 +46,19 @@ impl Default for ServerSetup {
 }
 
 impl ServerSetup {
-    /// Without pacing.
+    /// Without throttling.
     pub fn unpaced() -> Self {
         Self::default().flag("--no-limits")
     }
 
-    /// Only a free port, nothing else.
+    /// With only a free port.
     pub fn bare() -> Self {
         let mut bare = Self::default();
         bare.flags.truncate(3);
         bare
     }
 
-    /// One more word on the command line.
+    /// Adds an argument.
     #[must_use]
     pub fn flag(mut self, word: impl Into<String>) -> Self {
         self.flags.push(word.into());
@@ -73,28 +72,29 @@ impl ServerSetup {
         self
     }
 
-    /// With this in its environment.
+    /// Sets an environment variable.
     #[must_use]
     pub fn environment(mut self, key: &str, value: impl Into<String>) -> Self {
         self.environment.push((key.to_owned(), value.into()));
         self
     }
 
-    /// With room for so many open files and no more.
+    /// Limits the number of open files.
     #[must_use]
     pub fn open_files(self, most: u32) -> Self {
         // Both limits: the server raises the soft one to the hard one.
         self.prelude(format!("ulimit -n {most}"))
     }
 
-    /// A shell does this before it becomes the server: for limits, which are inherited.
+    /// Sets a shell command that runs before the shell executes the server: for limits, which are
+    /// inherited.
     #[must_use]
     pub fn prelude(mut self, shell: impl Into<String>) -> Self {
         self.prelude = Some(shell.into());
         self
     }
 
-    /// Keeps what was said in this directory, which outlives the server.
+    /// Stores messages in this directory, which outlives the server.
     #[must_use]
     pub fn keeping(mut self, data: &Path) -> Self {
         let data = data.to_str().expect("a path of ours is UTF-8");
@@ -106,7 +106,7 @@ impl ServerSetup {
         self
     }
 
-    /// Listens there, as a server before it did.
+    /// Listens on this address, which an earlier server used.
     #[must_use]
     pub fn listening_at(mut self, address: SocketAddr) -> Self {
         self.flags[1] = address.to_string();
@@ -145,11 +145,11 @@ impl ServerSetup {
         server
     }
 
-    /// The same of a server that may end before it listens.
+    /// The same for a server that may exit before it listens.
     ///
     /// # Errors
     ///
-    /// Its log, if it did.
+    /// The log, if it exited.
     pub async fn try_start(&self) -> Result<TestServer, String> {
         let mut server = self.spawn();
         match server.line_of_log("listening address").await {
@@ -161,8 +161,7 @@ impl ServerSetup {
         }
     }
 
-    /// Starts a server that isn't expected to get as far as to listen; returns what it said and how
-    /// it ended.
+    /// Starts a server that is expected to exit before it listens; returns its log and exit status.
     pub async fn run_to_end(&self) -> (String, ExitStatus) {
         let mut server = self.spawn();
         let status = server.wait_for_exit().await;
@@ -193,8 +192,7 @@ fn gather(stderr: ChildStderr, log: &watch::Sender<CapturedLog>) {
     log.send_modify(|log| log.ended = true);
 }
 
-/// A running server; it is killed when this is dropped, and its log is shown if the test has
-/// failed.
+/// A running server. It is killed on drop, and its log is shown if the test has failed.
 #[derive(Debug)]
 pub struct TestServer {
     child: Child,
@@ -205,27 +203,27 @@ pub struct TestServer {
 }
 
 impl TestServer {
-    /// With the usual limits.
+    /// With the default limits.
     pub async fn start() -> Self {
         ServerSetup::default().start().await
     }
 
-    /// Without pacing.
+    /// Without throttling.
     pub async fn start_unpaced() -> Self {
         ServerSetup::unpaced().start().await
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address.expect("it listens")
     }
 
-    /// Its process.
+    /// The process ID.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// A folder of its own, which goes with it.
+    /// The temporary folder of the server, removed with it.
     pub fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
@@ -235,13 +233,13 @@ impl TestServer {
         self.log.borrow().lines.join("\n")
     }
 
-    /// Waits for a line of the log that has these words in this order.
+    /// Waits for a line of the log that contains these words in this order.
     pub async fn wait_for_log(&self, words: &str) -> String {
         let line = self.line_of_log(words).await;
         line.unwrap_or_else(|| panic!("the log has no line with {words:?}:\n{}", self.log()))
     }
 
-    /// The same; `None` if the log ends without it.
+    /// The same; `None` if the log ends before that.
     async fn line_of_log(&self, words: &str) -> Option<String> {
         let has_words = |line: &str| {
             let mut rest = line;
@@ -268,24 +266,24 @@ impl TestServer {
         kill_process(self.process(), signal).expect("it runs");
     }
 
-    /// Asks it to stop with SIGTERM, and waits until it has.
+    /// Stops it with SIGTERM, and waits until it has exited.
     pub async fn terminate(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.wait_for_exit().await
     }
 
-    /// Ends it at once with SIGKILL, as a crash does, and waits until it has ended.
+    /// Kills it with SIGKILL, as a crash does, and waits until it has exited.
     pub async fn kill(&mut self) {
         self.signal(Signal::KILL);
         self.wait_for_exit().await;
     }
 
-    /// Waits until it has stopped.
+    /// Waits until it has exited.
     pub async fn wait_for_exit(&mut self) -> ExitStatus {
         if let Some(status) = self.exited {
             return status;
         }
-        // The end of its log is the end of the process, which nobody else has.
+        // The log ends with the process, since no other process has it open.
         let ended = timeout(DEADLINE, self.log.wait_for(|log| log.ended)).await.is_ok();
         assert!(ended, "the server doesn't stop:\n{}", self.log());
         let status = self.child.wait().expect("it is our child");
@@ -315,17 +313,17 @@ impl TestServer {
         Pid::from_child(&self.child)
     }
 
-    /// Somebody connected, who has read nothing yet.
+    /// A connected client, which has read nothing yet.
     pub async fn newcomer(&self, who: &str) -> TestClient {
         TestClient::connect(who, self.address()).await
     }
 
-    /// Somebody who has given their name and seen the main page, in the text form.
+    /// A client that has taken its name and read the main page, in the text form.
     pub async fn person(&self, who: &str) -> TestClient {
         self.person_in(who, ClientFormat::Text).await
     }
 
-    /// Somebody who has given their name and seen the main page.
+    /// A client that has taken its name and read the main page.
     pub async fn person_in(&self, who: &str, format: ClientFormat) -> TestClient {
         let mut client = self.newcomer(who).await;
         client.settle_in(format).await;

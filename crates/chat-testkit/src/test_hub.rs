@@ -1,4 +1,4 @@
-//! The server's insides without a process or a socket: for tests with a paused clock.
+//! The server's hub without a process or a socket: for tests with a paused clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use tokio::io::{DuplexStream, duplex};
 use crate::chopped::Chopped;
 use crate::client::{ClientFormat, TestClient};
 
-/// Longer than any deadline of the server: with a paused clock it passes at once when nothing else
-/// can happen any more.
+/// Longer than any deadline of the server: with a paused clock it expires at once when no task can
+/// make progress.
 const DEADLINE: Duration = Duration::from_hours(24);
 
-/// One hub, and how its connections are treated.
+/// A hub and the configuration of its connections.
 pub struct TestHub {
     /// The hub.
     pub hub: Arc<Hub>,
@@ -26,7 +26,7 @@ pub struct TestHub {
 }
 
 impl Default for TestHub {
-    /// The limits that a server has if nothing else is said.
+    /// The default limits of a server.
     fn default() -> Self {
         Self::new(connection_config())
     }
@@ -43,7 +43,7 @@ pub fn connection_config() -> ConnectionConfig {
 }
 
 impl TestHub {
-    /// An empty house.
+    /// A hub without users or channels.
     pub fn new(connection_config: ConnectionConfig) -> Self {
         let bounds = Limits {
             channels: 10_000,
@@ -62,8 +62,8 @@ impl TestHub {
         Self { hub, connection_config: Arc::new(connection_config) }
     }
 
-    /// Serves one more connection in a task of its own; returns the peer's end of the pipe, which
-    /// holds so many bytes in each direction. The server's end is cut to `sizes`.
+    /// Serves another connection in a new task; returns the peer's end of the pipe, which buffers
+    /// `holds` bytes per direction. The server's end is limited to `sizes`.
     pub fn pipe(&self, holds: usize, sizes: &[usize]) -> DuplexStream {
         let (peer, ours) = duplex(holds);
         let ours = Chopped::new(ours, sizes);
@@ -72,14 +72,14 @@ impl TestHub {
         peer
     }
 
-    /// Somebody at a pipe, before a name is given.
+    /// A client on a pipe, before it has a name.
     pub fn newcomer(&self, who: &str, holds: usize, sizes: &[usize]) -> TestClient {
         let mut client = TestClient::over(who, self.pipe(holds, sizes));
         client.set_deadline(DEADLINE);
         client
     }
 
-    /// Somebody who has given their name and seen the main page.
+    /// A client that has taken its name and read the main page.
     pub async fn person(&self, who: &str, format: ClientFormat) -> TestClient {
         let mut client = self.newcomer(who, 64, &[usize::MAX]);
         client.settle_in(format).await;

@@ -1,38 +1,38 @@
-//! What may stand where in a command's arguments, as its row in the table tells.
+//! The kind of each argument of a command, from the command's row in the table.
 
 use crate::proto::{CommandKind, CommandSpec, EVERYWHERE};
 
-/// What a word of the arguments is.
+/// The kind of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ArgumentSlot<'a> {
     Channel,
     User,
     /// A command's word.
     Command,
-    /// One of these words, as the row has them: `text or json`.
+    /// One of these words, as in the row: `text or json`.
     OneOf(&'static str),
     /// A channel's setting.
     Setting,
-    /// What the setting with this word may be set to.
+    /// A value of the setting with this name.
     Value(&'a str),
-    /// Whom it is about, or `everywhere` before that, which operators of the server may type.
+    /// A user, or before that `everywhere`, which is for operators of the server.
     UserOrEverywhere,
-    /// `for`, behind which a time stands, or text.
+    /// `for`, followed by a duration; or text.
     For,
-    /// Text for others, in which names may stand.
+    /// Text of a message, which may contain names.
     Text,
-    /// Nothing that is known.
+    /// No completion is known.
     Other,
 }
 
-/// What the next word is, after these words of the arguments.
+/// The kind of the next argument, after these.
 pub(super) fn next<'a>(spec: &CommandSpec, words: &[&'a str]) -> ArgumentSlot<'a> {
     let mut arguments = spec.arguments;
     let mut words = words.iter().copied().peekable();
     if !spec.everywhere.is_empty() && words.next_if(|word| is_everywhere(word)).is_some() {
         arguments = spec.everywhere;
     } else if spec.for_operators && !arguments.starts_with("channel") {
-        // The channel it is about can be left out, since it is known by its sign.
+        // The channel is optional: the `#` identifies it.
         words.next_if(|word| word.starts_with('#'));
     }
     if spec.kind == CommandKind::Set {
@@ -44,7 +44,7 @@ pub(super) fn next<'a>(spec: &CommandSpec, words: &[&'a str]) -> ArgumentSlot<'a
     }
     for slot in slots(arguments) {
         let is_time = slot.starts_with("[for ");
-        // The text at the end takes all words.
+        // The text at the end takes the remaining words.
         if words.peek().is_none() || slot.contains('…') {
             return if is_time { ArgumentSlot::For } else { kind(slot, spec, arguments) };
         }
@@ -63,7 +63,7 @@ fn is_everywhere(word: &str) -> bool {
     word.eq_ignore_ascii_case(EVERYWHERE)
 }
 
-/// The parts of `user [for 2h] [reason…]`; `text or json` is one.
+/// The parts of `user [for 2h] [reason…]`; `text or json` is one part.
 fn slots(arguments: &'static str) -> impl Iterator<Item = &'static str> {
     let mut rest = arguments;
     std::iter::from_fn(move || {
@@ -81,8 +81,7 @@ fn slots(arguments: &'static str) -> impl Iterator<Item = &'static str> {
     })
 }
 
-/// What is left behind a part that isn't whole yet: `user` of `user or address`, `user,` of `user,
-/// address`.
+/// What follows a part that is incomplete: `user` of `user or address`, `user,` of `user, address`.
 fn more<'a>(part: &str, rest: &'a str) -> Option<&'a str> {
     let is_list = part.ends_with(',');
     rest.strip_prefix(" or ").or_else(|| rest.strip_prefix(' ').filter(|_| is_list))
@@ -99,7 +98,7 @@ fn kind<'a>(slot: &'static str, spec: &CommandSpec, arguments: &str) -> Argument
     if spec.secret {
         ArgumentSlot::Other
     } else if bare.starts_with("channel") || bare == "conversation" {
-        // One that is to be made has a new name.
+        // A channel to create has a new name, so there is nothing to complete.
         if spec.name == "create" { ArgumentSlot::Other } else { ArgumentSlot::Channel }
     } else if bare.starts_with("user") {
         let may_be_everywhere = !spec.everywhere.is_empty() && arguments == spec.arguments;

@@ -1,4 +1,4 @@
-//! Channels that are run, in words: those of the server's text form.
+//! Renders moderation of channels with the sentences of the server's text form.
 
 use std::mem;
 
@@ -8,22 +8,21 @@ use super::{NowIn, aside, because};
 use crate::server_event::{JsonRow, KickBan};
 use crate::show::{DisplayItem, Tone};
 
-/// Rows of one list that are kept until its `ok`.
+/// Rows of one list that are stored until its `ok`.
 const MAX_ROWS: usize = 5_000;
 
-/// Commands that run a channel, but for `kick`.
+/// Commands that moderate a channel, other than `kick`.
 const COMMANDS: &[&str] =
     &["ban", "unban", "mute", "unmute", "invite", "op", "deop", "set", "purge", "log", "drop"];
 
-/// Turns lines about channels that are run into what is shown of them, and keeps rows until their
-/// `ok`.
+/// Renders events of channel moderation, and stores the rows of a list until its `ok`.
 #[derive(Debug, Default)]
 pub(crate) struct ModerationRenderer {
     rows: Vec<String>,
 }
 
 impl ModerationRenderer {
-    /// What is shown of a line that is not the answer to one's own.
+    /// Renders an event that isn't the answer to a line of this client.
     pub(crate) fn told(&mut self, row: &JsonRow) -> Option<DisplayItem> {
         let text = |name: &str| row.text(name).unwrap_or_default();
         let (by, user, channel) = (text("by"), text("user"), text("channel"));
@@ -59,7 +58,7 @@ impl ModerationRenderer {
         Some(DisplayItem::told(told))
     }
 
-    /// What is shown of the `ok` to a command of these; `None` for others.
+    /// Renders the `ok` to one of these commands; `None` for others.
     pub(crate) fn answered(&mut self, re: &str, fields: &JsonRow) -> Option<Vec<DisplayItem>> {
         let rows = mem::take(&mut self.rows);
         if !COMMANDS.contains(&re) {
@@ -116,7 +115,7 @@ impl ModerationRenderer {
     }
 }
 
-/// What follows a kick that is a ban as well.
+/// The end of the sentence of a kick that is a ban as well.
 pub(super) fn and_banned(ban: Option<KickBan>, whom: &str) -> String {
     ban.map_or_else(String::new, |ban| format!(" and banned {whom}{}", until(ban.until)))
 }
@@ -172,12 +171,12 @@ pub(super) fn until(end: Option<Timestamp>) -> String {
     end.map(|end| format!(" until {}", shown(end))).unwrap_or_default()
 }
 
-/// In UTC, as the server has it.
+/// In UTC, as in the server's text form.
 pub(super) fn shown(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// As it is typed: a name that could be taken for an address has its `@`.
+/// A user as a command takes it: a name that looks like an address gets an `@`.
 fn typed(user: &str) -> String {
     let is_like_an_address = user.parse::<std::net::IpAddr>().is_ok();
     if is_like_an_address { format!("@{user}") } else { user.to_owned() }

@@ -1,4 +1,4 @@
-//! What operators of the server do, in words: those of the server's text form.
+//! Renders actions of the server's operators with the sentences of the server's text form.
 
 use std::mem;
 
@@ -8,17 +8,17 @@ use crate::proto::{EVERYWHERE, INVITE_SIGN, StatLine};
 use crate::server_event::JsonRow;
 use crate::show::{DisplayItem, Tone};
 
-/// Rows of one list that are kept until its `ok`. There are no more bans from one server.
+/// Rows of one list that are stored until its `ok`. A server has no more bans than this.
 const MAX_ROWS: usize = 10_000;
 
-/// Turns lines about the whole server into what is shown of them, and keeps rows until their `ok`.
+/// Renders events about the whole server, and stores the rows of a list until its `ok`.
 #[derive(Debug, Default)]
 pub(crate) struct ServerModerationRenderer {
     rows: Vec<String>,
 }
 
 impl ServerModerationRenderer {
-    /// What is shown of a line that is not the answer to one's own.
+    /// Renders an event that isn't the answer to a line of this client.
     pub(crate) fn told(&mut self, row: &JsonRow) -> Option<DisplayItem> {
         let text = |name: &str| row.text(name).unwrap_or_default();
         let reason = because(row.text("reason").as_ref());
@@ -54,7 +54,7 @@ impl ServerModerationRenderer {
         None
     }
 
-    /// What is shown of the `ok` to a command of these; `None` for others.
+    /// Renders the `ok` to one of these commands; `None` for others.
     pub(crate) fn answered(&mut self, re: &str, fields: &JsonRow) -> Option<Vec<DisplayItem>> {
         let rows = mem::take(&mut self.rows);
         let text = |name: &str| fields.text(name).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the client says of the JSON form is, word for word, what the server says in text form.
+//! The client renders the JSON form with exactly the sentences of the server's text form.
 
 mod moderation;
 mod server_moderation;

@@ -1,12 +1,12 @@
-//! Signals that ask the client to leave. Only at a terminal are they listened to, since it has to
-//! be given back; a pipe is ended by them as any program is.
+//! Signals that make the client leave. They are handled only at a terminal, which has to be
+//! restored; in a pipe they have their default action.
 
 use std::future::pending;
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals listened to, each with its number.
+/// The signals handled, each with its number.
 pub(super) struct Signals(Option<[(Signal, u8); 3]>);
 
 impl Signals {
@@ -22,7 +22,7 @@ impl Signals {
         Self(None)
     }
 
-    /// The number of the next one.
+    /// Waits for the next signal; returns its number.
     pub(super) async fn next(&mut self) -> u8 {
         let Some([hangup, interrupt, terminate]) = &mut self.0 else { return pending().await };
         tokio::select! {

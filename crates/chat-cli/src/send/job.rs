@@ -1,7 +1,7 @@
-//! What is to be done so that each line is said once. No IO, no clock.
+//! The state machine of `--send`, which sends each line exactly once. No IO, no clock.
 //!
-//! One question at a time is under way, so at most one line is ever uncertain; its key lets the
-//! server know it again.
+//! One request is in flight at a time, so at most one line is uncertain; the server recognizes it
+//! by its key.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -17,67 +17,67 @@ use crate::proto::{Secret, clean};
 use crate::server_event::{OkAnswer, ServerEvent};
 use crate::session::Now;
 
-/// Lines that wait to be said; with more the input isn't read.
+/// Lines that wait to be sent; when the queue is full the input isn't read.
 const MAX_WAITING: usize = 64;
 /// The server has this long to answer before the connection counts as lost.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long to wait for the farewell, after everything was said.
+/// How long to wait for the `bye`, after everything was sent.
 const FAREWELL: Duration = Duration::from_secs(3);
-/// After a reconnection somebody who isn't there may be on the way back for this long.
+/// For this long after a reconnection an absent user may still be reconnecting too.
 const RETURNING: Duration = Duration::from_secs(15);
-/// Lines before the first one in JSON; more of them are another protocol.
+/// Lines before the first one in JSON; with more the server speaks another protocol.
 const MAX_STRANGE: u32 = 50;
 
-/// What was ordered.
+/// The options of a job.
 #[derive(Clone, Debug)]
 pub(crate) struct SendOptions {
-    /// As the sentences name it.
+    /// The address as shown in messages.
     pub(crate) address: String,
     pub(crate) identity: Identity,
     /// `#general` or `@bob`.
     pub(crate) to: String,
-    /// Over lost connections and passing refusals, each line exactly once; otherwise each is tried
-    /// once.
+    /// Retries after lost connections and temporary refusals, so that each line is sent exactly
+    /// once; otherwise each line is tried once.
     pub(crate) again: bool,
     /// The channel is made if it is absent.
     pub(crate) create: bool,
-    /// How long one line may take, the way there included.
+    /// How long one line may take, connecting included.
     pub(crate) timeout: Duration,
-    /// What the keys of the lines begin with; nobody else's do.
+    /// The prefix of the lines' keys, which no other client uses.
     pub(crate) key: String,
 }
 
-/// What is to be done, in this order.
+/// The actions to perform, in order.
 #[derive(Debug)]
 pub(crate) enum SendAction {
-    /// Try to connect; end what there was before.
+    /// Connects; ends an earlier connection.
     Connect,
     /// A line for the server.
     Send(String),
-    /// End the connection, also one that is being made.
+    /// Ends the connection, or the attempt to connect.
     HangUp,
     /// A line for the error output.
     Complain(String),
-    /// Keep the token of this account.
+    /// Stores the token of this account.
     Keep(String, Secret),
-    /// This kept token of the account is dead.
+    /// This stored token of the account is invalid.
     Forget(String, Secret),
-    /// Leave.
+    /// Exits.
     Finish(Exit),
 }
 
-/// A line to say.
+/// A line to send.
 #[derive(Debug)]
 struct QueuedLine {
-    /// In the input, from 1.
+    /// The number in the input, from 1.
     number: u64,
     text: String,
     key: String,
-    /// It was sent and not answered.
+    /// Sent, without an answer yet.
     uncertain: bool,
 }
 
-/// A question to the server.
+/// A request to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SendRequest {
     Format,
@@ -94,13 +94,13 @@ enum SendStage {
     /// No connection, and none is needed.
     Idle,
     Connecting,
-    /// The question is sent and not answered.
+    /// The request is sent; the deadline of its answer.
     Asked(SendRequest, Instant),
-    /// Connected; nothing is asked.
+    /// Connected; no request is in flight.
     Ready,
-    /// Connected; the question is asked again then.
+    /// Connected; the request is repeated then.
     Pause(SendRequest, Instant),
-    /// A new connection is tried then.
+    /// Reconnects then.
     Offline(Instant),
     Over,
 }
@@ -110,12 +110,12 @@ pub(crate) struct SendJob {
     order: SendOptions,
     stage: SendStage,
     lines: VecDeque<QueuedLine>,
-    /// Lines of the input so far.
+    /// Lines read from the input.
     number: u64,
-    /// No more lines will come.
+    /// The input has ended.
     ended: bool,
     said: u64,
-    /// Since when the first line waits.
+    /// When the first line began to wait.
     since: Option<Instant>,
     /// The server has answered since then.
     reached: bool,
@@ -124,10 +124,10 @@ pub(crate) struct SendJob {
     /// When the connection was lost last.
     lost_at: Option<Instant>,
     strange: u32,
-    /// What the server said when it closed the connection.
+    /// The reason with which the server closed the connection.
     farewell: Option<String>,
     attempt: u32,
-    /// What went wrong last.
+    /// The last error.
     trouble: Option<String>,
     exit: Exit,
     steps: Vec<SendAction>,
@@ -155,17 +155,17 @@ impl SendJob {
         }
     }
 
-    /// What has to be done since the last call.
+    /// The actions since the last call.
     pub(crate) fn steps(&mut self) -> Vec<SendAction> {
         mem::take(&mut self.steps)
     }
 
-    /// Whether there is room for a line of input.
+    /// Whether the queue can take a line of input.
     pub(crate) fn wants_input(&self) -> bool {
         !self.ended && self.stage != SendStage::Over && self.lines.len() < MAX_WAITING
     }
 
-    /// When [`SendJob::on_time`] wants to be called at the latest.
+    /// The latest time for the next call of [`SendJob::on_time`].
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let own = match self.stage {
             SendStage::Idle | SendStage::Connecting | SendStage::Ready => None,
@@ -178,7 +178,7 @@ impl SendJob {
         [own, whole].into_iter().flatten().min()
     }
 
-    /// The deadline has passed, or not.
+    /// To be called at the deadline; an early call is harmless.
     pub(crate) fn on_time(&mut self, now: Now) {
         if self.deadline().is_none_or(|deadline| now.instant < deadline) {
             return;
@@ -200,7 +200,7 @@ impl SendJob {
         }
     }
 
-    /// The input gives something.
+    /// Handles input.
     pub(crate) fn given(&mut self, input: UserInput, now: Now) {
         match input {
             UserInput::Line(text) => {
@@ -215,7 +215,7 @@ impl SendJob {
                 });
             }
             UserInput::End => self.ended = true,
-            // Only an editor gives these.
+            // Only a terminal's editor sends these.
             UserInput::Asked(..) | UserInput::Begun | UserInput::Interrupt => {}
         }
         if self.since.is_none() && !self.lines.is_empty() {
@@ -260,7 +260,7 @@ impl SendJob {
         format!("/once {} {} {}", line.key, self.order.to, line.text)
     }
 
-    /// The link is made.
+    /// The connection is established.
     pub(crate) fn connected(&mut self, now: Now) {
         self.entered = false;
         self.strange = 0;
@@ -268,14 +268,14 @@ impl SendJob {
         self.ask(SendRequest::Format, now);
     }
 
-    /// The link could not be made, or is lost.
+    /// The connection failed or is lost.
     pub(crate) fn lost(&mut self, why: &str, now: Now) {
         let address = &self.order.address;
         let why = match self.stage {
             SendStage::Over => return,
             SendStage::Asked(SendRequest::Quit, _) => return self.finish(),
             SendStage::Connecting => format!("can't reach {address}: {why}"),
-            // What it said at the door tells more.
+            // The refusal before the greeting is the better reason.
             SendStage::Asked(SendRequest::Format, _) if self.trouble.is_some() => {
                 self.trouble.take().unwrap_or_default()
             }
@@ -296,7 +296,7 @@ impl SendJob {
         self.stage = SendStage::Offline(now.instant + self.next_pause(now));
     }
 
-    /// A line of the server's.
+    /// Handles a line of the server.
     pub(crate) fn heard(&mut self, text: &str, now: Now) {
         let SendStage::Asked(ask, _) = self.stage else { return };
         match ServerEvent::read(text) {
@@ -310,7 +310,7 @@ impl SendJob {
                 self.refused(ask, &code, &text, now);
             }
             Some(ServerEvent::Bye { reason }) => self.farewell = Some(reason),
-            // What others say and do isn't looked at.
+            // Other events don't matter.
             None | Some(_) => {}
         }
     }
@@ -356,7 +356,7 @@ impl SendJob {
         }
     }
 
-    /// The first line is dealt with.
+    /// Moves on to the next line.
     fn next_line(&mut self, now: Now) {
         self.lines.pop_front();
         self.attempt = 0;
@@ -368,7 +368,7 @@ impl SendJob {
 
     fn refused(&mut self, ask: SendRequest, code: &str, text: &str, now: Now) {
         self.stage = SendStage::Ready;
-        // What is refused was not said.
+        // A refused line was not sent to the conversation.
         if let Some(line) = self.lines.front_mut().filter(|_| ask == SendRequest::Line) {
             line.uncertain = false;
         }
@@ -433,7 +433,7 @@ impl SendJob {
         self.fail(&format!("{what}: {code}: {text}"), Exit::NotSignedIn);
     }
 
-    /// Says the next line, or leaves, if it is time for either.
+    /// Sends the next line, or leaves, if either is due.
     fn go_on(&mut self, now: Now) {
         match (self.stage, self.lines.is_empty()) {
             (SendStage::Idle, false) => self.connect(),

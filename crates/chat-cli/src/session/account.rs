@@ -1,4 +1,4 @@
-//! Signing in and out, and what of it is kept.
+//! Signing in and out, and the stored tokens.
 
 use chat_proto::command::{Command, parse};
 use chat_proto::secret as proto;
@@ -13,24 +13,24 @@ use crate::proto::Secret;
 use crate::server_event::{OkAnswer, ServerEvent};
 use crate::show::DisplayItem;
 
-/// A channel that signing in has put one into.
+/// A channel that the sign-in has entered.
 #[derive(Debug)]
 pub(super) struct Reentered {
     pub(super) channel: String,
-    /// People in it.
+    /// The number of members.
     members: u64,
-    /// Its last line.
+    /// The id of its last line.
     pub(super) last: Option<u64>,
-    /// One was not in it before.
+    /// The client was not in it before.
     is_new: bool,
-    /// What others said there since one was there.
+    /// The number of unread messages of others.
     count: u64,
-    /// Some of it names one.
+    /// Some of them mention the user.
     calls: bool,
 }
 
 impl ClientSession {
-    /// What was kept from before, and who one is to be.
+    /// Takes the stored tokens, and sets the identity.
     pub(super) fn begin_with(&mut self, kept: Vec<Result<(String, Secret), String>>) {
         for kept in kept {
             match kept {
@@ -40,7 +40,7 @@ impl ClientSession {
         }
         let given = std::mem::take(&mut self.options.credentials);
         if let Some(name) = self.options.name.clone() {
-            // A token that was given is to be used, and no other.
+            // If a token was given, the stored one isn't used.
             let kept =
                 self.kept_token(&name).filter(|_| !given.iter().any(SignInCredential::is_token));
             self.identity = Some(Identity::new(&name, kept.into_iter().chain(given)));
@@ -52,18 +52,18 @@ impl ClientSession {
         Some(SignInCredential::Token { secret: secret.clone(), kept: true })
     }
 
-    /// Who one is by this name, which may be an account to which one has signed in before.
+    /// The identity for this name, with the stored token if there is one.
     pub(super) fn identity_of(&self, name: &str) -> Identity {
         Identity::new(name, self.kept_token(name))
     }
 
-    /// Who `/name alice` makes one, if that is an account to which one has signed in before.
+    /// The identity of `/name alice`, if a token is stored for that account.
     pub(super) fn kept_name(&self, typed: &InputLine) -> Option<Identity> {
         let (_, name) = command(&typed.line).filter(|_| typed.spec == Some("name"))?;
         Some(Identity::new(name, [self.kept_token(name)?]))
     }
 
-    /// Keeps the token that the answer gives, if it gives one.
+    /// Stores the token of the answer, if it has one.
     pub(super) fn keep_token(&mut self, answer: &OkAnswer) {
         let (Some(token), Some(identity)) = (answer.token(), &mut self.identity) else { return };
         let account = self.me.clone().unwrap_or_else(|| identity.name().to_owned());
@@ -81,11 +81,11 @@ impl ClientSession {
         self.actions.push(SessionAction::Forget(account.to_owned(), only));
     }
 
-    /// What an answer to something typed means for who one is.
+    /// Applies the answer to a typed line to the identity.
     pub(super) fn settle_account(&mut self, typed: &InputLine, answer: &OkAnswer, now: Now) {
         let name = answer.fields().text("name");
         match (answer.re.as_str(), name) {
-            // Without a name it only says that the password is asked for.
+            // Without a name the answer only reports that the server asks for a password.
             ("name" | "login", Some(name)) => {
                 let password = password_in(&typed.line).map(SignInCredential::Password);
                 self.identity = Some(Identity::new(&name, password));
@@ -124,7 +124,7 @@ impl ClientSession {
         }
     }
 
-    /// What the server tells of an account that signs in: where it is again, and what is new there.
+    /// Events of a sign-in: the channels of the account, and their unread messages.
     pub(super) fn note_absence(&mut self, incoming: &ServerEvent) {
         match incoming {
             ServerEvent::Reentered { channel, members, last, .. } => {
@@ -132,7 +132,7 @@ impl ClientSession {
                 let is_new = !self.conversations.is_in(channel);
                 let missed = self.conversations.last(channel).is_some_and(|own| Some(own) != *last);
                 if self.is_coming_back() && !is_new && missed {
-                    // What is said there from now on comes after what was said meanwhile.
+                    // Live messages follow the missed ones.
                     self.wait_in(channel);
                 }
                 let channel = channel.clone();
@@ -156,13 +156,13 @@ impl ClientSession {
         }
     }
 
-    /// Whether it is the same person who signs in again, after the connection was lost.
+    /// Whether this sign-in follows a lost connection.
     pub(super) fn is_coming_back(&self) -> bool {
         self.is_settled() && self.pending.front() == Some(&PendingRequest::Identity)
     }
 
-    /// One is in the channels that signing in has put one into. How far one had read one that one
-    /// was in before stays known.
+    /// Enters the channels of the sign-in. The read position of a channel that the client was
+    /// already in stays.
     pub(super) fn reenter(&mut self) -> Vec<Reentered> {
         let back = std::mem::take(&mut self.reentered);
         for Reentered { channel, members, last, is_new, .. } in &back {
@@ -175,25 +175,26 @@ impl ClientSession {
         back
     }
 
-    /// What is new in channels that one wasn't in before; in the others it is shown itself.
+    /// Counts unread messages of channels that are new here; in the others the messages themselves
+    /// are shown.
     pub(super) fn count_new(&mut self, back: &[Reentered]) {
         for own in back.iter().filter(|own| own.is_new && own.count > 0) {
             self.conversations.unseen(&own.channel, own.count, own.calls);
         }
     }
 
-    /// Passwords for the next time that the server asks, which it does before it takes any.
+    /// Passwords for the next time that the server asks; it asks before it takes any.
     pub(crate) fn passwords_typed(&mut self, passwords: Vec<Secret>) {
         self.passwords = passwords.into();
     }
 
-    /// The password that was asked for is sent.
+    /// Sends the password that the server asked for.
     pub(super) fn send_password(&mut self, password: &Secret, now: Now) {
         self.password_asked = false;
         self.send(InputLine::password(password), now);
     }
 
-    /// The server asks, and the answer may be there already.
+    /// Answers the server's request for a password, if one was typed ahead.
     pub(super) fn answer_asking(&mut self, now: Now) {
         if self.password_asked
             && let Some(password) = self.passwords.pop_front()
@@ -202,7 +203,7 @@ impl ClientSession {
         }
     }
 
-    /// The server has signed one out, because of something that was done elsewhere.
+    /// The server has signed the client out, because of a command on another connection.
     pub(super) fn signed_out(&mut self, name: &str, reason: &str, now: Now) {
         let token =
             self.identity.as_ref().and_then(Identity::credential).and_then(|own| match own {
@@ -215,13 +216,13 @@ impl ClientSession {
         if self.options.mode == Mode::Pipe {
             return self.fail(format!("signed out of {name}: {reason}"), Exit::NotSignedIn);
         }
-        // What was meant for others is no name.
+        // A message that was typed for others must not be sent as a name.
         let typed = self.sign_out();
         self.tell_back("Not sent", &typed);
         self.say_next(now);
     }
 
-    /// One has no name any more. Gives what was typed and not sent.
+    /// Resets the identity. Returns the typed lines that were not sent.
     fn sign_out(&mut self) -> Vec<InputLine> {
         let in_flight = usize::from(self.pending.contains(&PendingRequest::Line));
         let unsent = self.outbox.take_after(in_flight);
@@ -236,12 +237,12 @@ impl ClientSession {
         self.retry_at = None;
         self.back_at = None;
         self.stage = SessionStage::Nameless;
-        // Whoever one is next has not been here before.
+        // The next sign-in isn't a reconnection.
         self.contact = ServerContact::Met;
         unsent
     }
 
-    /// What was to sign in is wrong, or is so by now.
+    /// The credential is wrong or no longer valid.
     pub(super) fn credential_refused(&mut self, code: String, text: String, now: Now) {
         let Some(identity) = &mut self.identity else { return self.show_refusal(code, text) };
         let name = identity.name().to_owned();
@@ -272,7 +273,7 @@ impl ClientSession {
     }
 }
 
-/// The password on the line of a command.
+/// The password in the line of a command.
 fn password_in(line: &str) -> Option<Secret> {
     match parse(line).command.ok()? {
         Command::Login(_, Some(proto::Credential::Password(password)))

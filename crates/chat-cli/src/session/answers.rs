@@ -1,4 +1,4 @@
-//! Questions and their answers, and what the server tells by itself.
+//! Requests and their answers, and events of the server.
 
 use super::conversations::Conversations;
 use super::{ClientSession, Exit, Mode, Now, PendingRequest, SessionAction, SessionStage};
@@ -8,8 +8,8 @@ use crate::render::OwnState;
 use crate::server_event::{ChatMessage, CurrentChange, OkAnswer, ServerEvent};
 use crate::show::DisplayItem;
 
-/// People of a channel that are looked up for completion when it is entered; in a larger one those
-/// who speak have to do.
+/// Members of a channel up to which the client looks them up for completion; in a larger channel
+/// only those who write are known.
 const MAX_LOOKED_UP: u64 = 200;
 
 impl ClientSession {
@@ -37,7 +37,7 @@ impl ClientSession {
             PendingRequest::Format | PendingRequest::Identity | PendingRequest::Goal(_)
                 if self.is_leaving() =>
             {
-                // What was told with it is read, as the server takes it.
+                // History before the answer is shown, since the server marks it as read.
                 self.show_past(&pending);
                 self.teller.forget();
             }
@@ -56,13 +56,13 @@ impl ClientSession {
                 self.reached(&step, now);
             }
             PendingRequest::Typed(typed) => {
-                // A list has its closing line, an entry its opening one.
+                // The closing line of a list follows it, the opening line of an entry precedes it.
                 let closing = answer.re == "search";
                 if answer.re == "login"
                     && answer.fields().has("name")
                     && matches!(self.stage, SessionStage::Ready { .. })
                 {
-                    // They were another one's.
+                    // The private chats belong to another account.
                     self.conversations.forget_chats();
                 }
                 if closing {
@@ -90,7 +90,7 @@ impl ClientSession {
 
     pub(super) fn refused(&mut self, re: &str, code: String, text: String, now: Now) {
         self.forget_past();
-        // A refusal ends the asking.
+        // A refusal ends the request for a password.
         if let Some(PendingRequest::Typed(typed)) = self.pending.front()
             && typed.is_about_password()
         {
@@ -102,7 +102,7 @@ impl ClientSession {
                 if self.is_leaving() =>
             {
                 self.teller.forget();
-                // A script has to know that it wasn't where it wanted to be.
+                // A script has to know that it didn't reach its destination.
                 if self.options.mode == Mode::Pipe {
                     self.show_refusal(code, text);
                 }
@@ -162,10 +162,10 @@ impl ClientSession {
         }
     }
 
-    /// What isn't something said.
+    /// Handles an event that isn't a message.
     fn told_more(&mut self, incoming: &ServerEvent) {
         self.note_absence(incoming);
-        // What was missed while the connection was lost is shown itself; what waited has a heading.
+        // Missed messages are shown themselves; waiting private messages have a heading.
         let shown_otherwise = self.options.mode == Mode::Terminal
             && match incoming {
                 ServerEvent::Unread { channel, .. } | ServerEvent::Reentered { channel, .. } => {
@@ -180,7 +180,7 @@ impl ClientSession {
         let own = Self::own(self.me.as_deref(), &self.conversations, self.options.mode);
         let shown = match incoming {
             ServerEvent::Bye { .. } if self.is_leaving() => Some(DisplayItem::told("Bye.")),
-            // That the connection is lost will be told with the reason in it.
+            // The loss of the connection is shown later, with this reason.
             ServerEvent::Bye { .. } if self.options.mode == Mode::Terminal => None,
             other => self.teller.told(other, own),
         };
@@ -204,7 +204,7 @@ impl ClientSession {
             self.conversations.left(&channel);
             self.set_current(row.change("current"));
         }
-        // After a reconnection the main page would only push away what one was reading.
+        // After a reconnection the main page would only push away what the user was reading.
         let is_new = matches!(incoming, ServerEvent::Unread { .. } | ServerEvent::Reentered { .. });
         let again = self.is_settled() && self.stage == SessionStage::Naming && !is_new;
         if let Some(shown) = shown.filter(|_| !again) {
@@ -220,7 +220,7 @@ impl ClientSession {
         OwnState { me, channels: conversations.channels(), marks: mode == Mode::Terminal }
     }
 
-    /// Remembers what completion and a later reconnection need.
+    /// Stores what completion and a later reconnection need.
     pub(super) fn note(&mut self, incoming: &ServerEvent) {
         match incoming {
             ServerEvent::Message { said, .. } => {
@@ -261,7 +261,7 @@ impl ClientSession {
         }
     }
 
-    /// What an `ok` changes: where one is, and what one is called.
+    /// Applies the changes of an `ok` to the conversations and the name.
     pub(super) fn apply(&mut self, answer: &OkAnswer, now: Now) {
         let channel = answer.channel();
         match (answer.re.as_str(), channel) {
@@ -291,7 +291,7 @@ impl ClientSession {
         self.set_current(answer.fields().change("current"));
     }
 
-    /// How far one has read is known once the conversation is entered: what comes live comes after
+    /// The read position is known once the conversation is entered: live messages come after
     /// `last`.
     fn settle_last(&mut self, answer: &OkAnswer, anew: bool) {
         let last = answer.fields().number("last");
@@ -310,7 +310,7 @@ impl ClientSession {
         (2..=MAX_LOOKED_UP).contains(&members)
     }
 
-    /// Asks for names that Tab may complete. A pipe has no use for them.
+    /// Looks up names for completion. A pipe doesn't need them.
     pub(super) fn look_up(&mut self, line: String, now: Now) {
         if self.options.mode == Mode::Terminal {
             self.ask(PendingRequest::Lookup, line, now);
@@ -330,9 +330,9 @@ impl ClientSession {
         }
     }
 
-    /// Shows a line that one said oneself, now that it has its place; `again` if it was sent
-    /// before, so that its place may be before others that were shown. In a pipe, as in the text
-    /// form, who says something doesn't get it back.
+    /// Shows a message of this client, now that it has an id. With `again` the message was sent
+    /// before, so its id may be lower than those of messages already shown. A pipe doesn't show the
+    /// user's own messages, as in the text form.
     pub(super) fn show_own(&mut self, typed: &InputLine, answer: &OkAnswer, again: bool, now: Now) {
         let (Some(text), Some(id)) = (&typed.text, answer.fields().number("id")) else { return };
         let place = answer.place().or_else(|| self.conversations.current().map(ToOwned::to_owned));

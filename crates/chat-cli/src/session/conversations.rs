@@ -1,37 +1,37 @@
-//! Which channels one is in, how far one has read each conversation, and where one's lines go.
+//! The client's channels, the read position of each conversation, and the current conversation.
 
 use crate::mention::same_name;
 use crate::output_queue::UnreadMarker;
 
-/// Conversations of which it is known how far they were read; more than one can be in (50 on a
-/// usual server), so that only what was left long ago is forgotten.
+/// Conversations whose read position is stored. A user is in fewer at a time (50 with the default
+/// limits), so only those left long ago are forgotten.
 const MAX_READ: usize = 200;
 
-/// Private chats whose past is asked for after a reconnection, those heard of last.
+/// Private chats whose history is requested after a reconnection, the most recent ones.
 const MAX_CHATS: usize = 50;
 
-/// Where one is.
+/// The conversations of the client.
 #[derive(Debug, Default)]
 pub(super) struct Conversations {
     /// In the order of entry.
     channels: Vec<String>,
     current: Option<String>,
-    /// The conversations as the server has them, its current one last: leaving that makes the one
-    /// before current.
+    /// The conversations in the server's order, its current one last: leaving that makes the one
+    /// before it current.
     order: Vec<String>,
-    /// On the way through all of the channels: what is new in one stays so.
+    /// The client is entering its channels one by one, which doesn't mark them as read.
     passing: bool,
-    /// The one heard of last stands last.
+    /// The most recent one comes last.
     read: Vec<ReadPosition>,
-    /// What was said elsewhere; the one in which something was said last stands last.
+    /// Unread messages of other conversations; the one with the latest message comes last.
     unread: Vec<UnreadMarker>,
 }
 
-/// How far a conversation was read.
+/// The read position of a conversation.
 #[derive(Debug)]
 struct ReadPosition {
     place: String,
-    /// The last line shown; `None` in a private chat in which nothing was said yet.
+    /// The last line shown; `None` in a private chat without messages.
     last: Option<u64>,
 }
 
@@ -48,7 +48,7 @@ impl Conversations {
         self.channels.iter().any(|own| same_name(own, channel))
     }
 
-    /// One is in the channel, and the current conversation stays.
+    /// Adds the channel; the current conversation stays.
     pub(super) fn add(&mut self, channel: &str) {
         if !self.is_in(channel) {
             self.channels.push(channel.to_owned());
@@ -60,27 +60,28 @@ impl Conversations {
         self.set_current(Some(channel.to_owned()));
     }
 
-    /// The server has put one into the channel, which is current to it from now on.
+    /// The server has entered the channel for the client, and it is the server's current one.
     pub(super) fn put_into(&mut self, channel: &str) {
         self.add(channel);
         self.go_to(channel);
     }
 
-    /// Another device has entered the channel, and so one is in it; the current conversation stays.
+    /// Another device has entered the channel, so the client is in it; the current conversation
+    /// stays.
     pub(super) fn followed(&mut self, channel: &str) {
         self.add(channel);
         self.order.retain(|own| !same_name(own, channel));
         self.order.insert(0, channel.to_owned());
     }
 
-    /// What was read there stays known, so that it isn't shown again when one comes back.
+    /// Leaves the channel. The read position stays, so nothing is shown twice on return.
     pub(super) fn left(&mut self, channel: &str) {
         self.channels.retain(|own| !same_name(own, channel));
         self.order.retain(|own| !same_name(own, channel));
         self.seen(channel);
     }
 
-    /// As [`Self::left`]; if it was current, the one before is so from now on.
+    /// As [`Self::left`]; if the channel was current, the one before it is current now.
     pub(super) fn followed_out(&mut self, channel: &str) {
         self.left(channel);
         if self.current().is_some_and(|current| same_name(current, channel)) {
@@ -88,12 +89,12 @@ impl Conversations {
         }
     }
 
-    /// Lines go where the server has one.
+    /// The server's current conversation becomes the client's.
     pub(super) fn go_along(&mut self) {
         self.stay_in(self.next());
     }
 
-    /// What is current to the server.
+    /// The server's current conversation.
     fn next(&self) -> Option<String> {
         self.order.last().cloned()
     }
@@ -103,13 +104,13 @@ impl Conversations {
         self.order.push(place.to_owned());
     }
 
-    /// To the server one is nowhere: the connection is new.
+    /// The connection is new: the server has no conversations for it.
     pub(super) fn begin(&mut self) {
         self.order.clear();
     }
 
-    /// The current conversation, if another one is current to the server; from now on it counts as
-    /// current there too.
+    /// The current conversation, if the server has another one; from now on it counts as the
+    /// server's too.
     pub(super) fn straighten(&mut self) -> Option<String> {
         let astray = |own: &&String| !self.order.last().is_some_and(|last| same_name(last, own));
         let current = self.current.as_ref().filter(astray)?.clone();
@@ -117,13 +118,14 @@ impl Conversations {
         Some(current)
     }
 
-    /// Who one was had private chats that one hasn't any more, and stays in the channels.
+    /// Drops the private chats of the previous identity. The channels stay.
     pub(super) fn forget_chats(&mut self) {
         self.read.retain(|read| read.place.starts_with('#'));
         self.unread.retain(|unread| unread.place.starts_with('#'));
     }
 
-    /// In no conversation, and nothing of any counts as read: somebody else may be here next.
+    /// Leaves all conversations and drops their read positions, since the next identity may be
+    /// another.
     pub(super) fn leave_all(&mut self) {
         *self = Self::default();
     }
@@ -140,7 +142,7 @@ impl Conversations {
         self.stay_in(current);
     }
 
-    /// Lines go there, whatever is current to the server.
+    /// Sets the current conversation, without changing the server's.
     pub(super) fn stay_in(&mut self, current: Option<String>) {
         if let Some(current) = current.as_ref().filter(|_| !self.passing) {
             self.seen(current);
@@ -148,18 +150,19 @@ impl Conversations {
         self.current = current;
     }
 
-    /// Where lines go once one has arrived: `home`, if one is there, else where the server has one.
+    /// Sets the current conversation after the channels are entered: `home` if the client is in it,
+    /// else the server's.
     pub(super) fn settle_in(&mut self, home: Option<String>) {
         let home = home.filter(|home| home.starts_with('@') || self.is_in(home));
         self.current = home.or(self.current.take()).or_else(|| self.next());
     }
 
-    /// What was said elsewhere since one was there; the latest last.
+    /// Unread messages of other conversations; the latest last.
     pub(super) fn unread(&self) -> &[UnreadMarker] {
         &self.unread
     }
 
-    /// Others said `count` lines there; `calls` if one of them was to oneself.
+    /// Counts `count` messages of others; `calls` if one of them mentions the user.
     pub(super) fn unseen(&mut self, place: &str, count: u64, calls: bool) {
         if self.current().is_some_and(|current| same_name(current, place)) {
             return;
@@ -181,24 +184,24 @@ impl Conversations {
         self.unread.retain(|unread| !same_name(&unread.place, place));
     }
 
-    /// Nowhere from now on, and on the way; gives what was current.
+    /// Resets the current conversation while the channels are entered; returns it.
     pub(super) fn take_current(&mut self) -> Option<String> {
         self.passing = true;
         self.current.take()
     }
 
-    /// One is in all of the channels, or on the way no longer.
+    /// All channels are entered, or the attempt is over.
     pub(super) fn arrive(&mut self) {
         self.passing = false;
         self.stay_in(self.current.clone());
     }
 
-    /// The last line of the conversation that was shown.
+    /// The last line shown of the conversation.
     pub(super) fn last(&self, place: &str) -> Option<u64> {
         self.read.iter().find(|read| same_name(&read.place, place))?.last
     }
 
-    /// A line that comes live is the last one, also if its id is lower than one before: then it is
+    /// Sets the read position to a live line, even if its id is lower than one before: then it is
     /// another chat under the same name.
     pub(super) fn set_last(&mut self, place: &str, id: Option<u64>) {
         if id.is_some() {
@@ -206,7 +209,7 @@ impl Conversations {
         }
     }
 
-    /// A line out of the past was shown.
+    /// Raises the read position to a line of history that was shown.
     pub(super) fn raise_last(&mut self, place: &str, id: Option<u64>) {
         if id.is_some() {
             let entry = self.entry(place);
@@ -214,7 +217,7 @@ impl Conversations {
         }
     }
 
-    /// Nothing of the conversation counts as read any more.
+    /// Drops the read position of the conversation.
     pub(super) fn forget_last(&mut self, place: &str) {
         self.read.retain(|read| !same_name(&read.place, place));
     }
@@ -226,7 +229,7 @@ impl Conversations {
             None => ReadPosition { place: place.to_owned(), last: None },
         };
         if self.read.len() >= MAX_READ {
-            // One is not in it, or in more channels than are kept: then the oldest has to do.
+            // The conversation was left. If all are in use, the oldest goes.
             let unused =
                 |read: &ReadPosition| !self.channels.iter().any(|own| same_name(own, &read.place));
             let oldest = self.read.iter().position(unused).unwrap_or(0);
@@ -235,7 +238,7 @@ impl Conversations {
         self.read.push_mut(read)
     }
 
-    /// Somebody's private chat is called otherwise now.
+    /// Renames a private chat.
     pub(super) fn renamed(&mut self, from: &str, to: &str) {
         let (from, to) = (format!("@{from}"), format!("@{to}"));
         if self.current().is_some_and(|current| same_name(current, &from)) {
@@ -254,7 +257,7 @@ impl Conversations {
         }
     }
 
-    /// Private chats whose past is asked for after a reconnection.
+    /// Private chats whose history is requested after a reconnection.
     pub(super) fn chats(&self) -> impl Iterator<Item = &str> {
         let chats = || {
             self.read.iter().map(|read| read.place.as_str()).filter(|place| place.starts_with('@'))

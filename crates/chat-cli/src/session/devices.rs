@@ -1,8 +1,8 @@
-//! The other devices of one's account, and what of this one must not count as reading.
+//! The other devices of the account, and what must not count as reading on this one.
 //!
-//! All of them are in the same channels, and what was shown on one before a line is typed there
-//! counts as read on all. The server can't know who typed a line. So what is for convenience only
-//! waits here until the person types.
+//! All devices are in the same channels, and what a device has shown before a line is sent from it
+//! counts as read on all. The server can't know whether the user typed a line. So requests that
+//! only serve convenience wait here until the user types.
 
 use std::mem;
 
@@ -13,11 +13,11 @@ use crate::mention::same_name;
 use crate::render;
 use crate::server_event::CurrentChange;
 
-/// Channels that wait to be looked up; as many as one may be in on a usual server.
+/// Channels that wait to be looked up; the default limit of channels per user.
 const MAX_TO_LOOK_UP: usize = 50;
 
 impl ClientSession {
-    /// Whether what the server tells belongs to a sign-in that it hasn't answered yet.
+    /// Whether an event of the server belongs to a sign-in without an answer yet.
     pub(super) fn is_signing_in(&self) -> bool {
         match self.pending.front() {
             Some(PendingRequest::Identity) => true,
@@ -26,7 +26,7 @@ impl ClientSession {
         }
     }
 
-    /// Another device has entered a channel, and so this one is in it.
+    /// Another device has entered a channel, so this one is in it too.
     pub(super) fn follow_in(
         &mut self,
         channel: &str,
@@ -47,7 +47,7 @@ impl ClientSession {
         self.show(render::followed_in(channel, members, topic));
     }
 
-    /// Another device has left a channel, and so this one isn't in it either.
+    /// Another device has left a channel, so this one isn't in it any more.
     pub(super) fn follow_out(&mut self, channel: &str) {
         let was_here = self.place_of_lines().is_some_and(|place| same_name(place, channel));
         self.is_out_of(channel);
@@ -57,8 +57,8 @@ impl ClientSession {
         self.show(render::followed_out(channel, &now_in));
     }
 
-    /// One is not in the channel any more: it is not to be entered again either, nor anything shown
-    /// of it.
+    /// The client is not in the channel any more: it isn't entered again, and nothing of it is
+    /// shown.
     pub(super) fn is_out_of(&mut self, channel: &str) {
         self.to_look_up.retain(|own| !same_name(own, channel));
         self.reentered.retain(|own| !same_name(&own.channel, channel));
@@ -69,8 +69,7 @@ impl ClientSession {
         }
     }
 
-    /// Channels that one was in when the connection was lost and to which signing in has not led
-    /// back.
+    /// Leaves the channels of the lost connection that the sign-in has not entered again.
     pub(super) fn leave_behind(&mut self, back: &[Reentered]) {
         let is_back = |own: &&String| back.iter().any(|one| same_name(&one.channel, own));
         let behind = self.conversations.channels().iter().filter(|own| !is_back(own));
@@ -80,8 +79,8 @@ impl ClientSession {
         }
     }
 
-    /// The person is about to send something: the server has to have them where they see
-    /// themselves.
+    /// Before the user sends something, the server's current conversation must be the one that the
+    /// user sees.
     pub(super) fn go_home(&mut self, now: Now) {
         if self.account.is_none() || !matches!(self.stage, SessionStage::Ready { .. }) {
             return;
@@ -94,7 +93,7 @@ impl ClientSession {
         self.ask_for(step, now);
     }
 
-    /// Who is in the channel is asked when the person types something.
+    /// Looks up the members of the channel once the user types something.
     pub(super) fn look_up_later(&mut self, channel: &str, members: u64) {
         let names = self.to_look_up.iter().any(|own| same_name(own, channel));
         if Self::is_looked_up(members) && !names && self.to_look_up.len() < MAX_TO_LOOK_UP {
@@ -102,7 +101,7 @@ impl ClientSession {
         }
     }
 
-    /// The person types something.
+    /// The user types something.
     pub(super) fn look_up_rest(&mut self, now: Now) {
         if matches!(self.stage, SessionStage::Ready { .. }) {
             for channel in mem::take(&mut self.to_look_up) {
@@ -112,8 +111,8 @@ impl ClientSession {
     }
 }
 
-/// Whether the server has one there already, and nothing of it was missed. A private chat is opened
-/// once it is needed.
+/// Whether the sign-in has entered the channel already, without missed messages. A private chat is
+/// opened when it is needed.
 pub(super) fn is_reached(step: &ResumeStep, back: &[Reentered]) -> bool {
     match step {
         ResumeStep::Enter { channel, after, .. } => back

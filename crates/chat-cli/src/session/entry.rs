@@ -1,4 +1,4 @@
-//! The way in: the name, then the channels.
+//! Entering: the name, then the channels.
 
 use super::resume::{Detour, ResumeStep};
 use super::{
@@ -9,8 +9,8 @@ use crate::backoff::backoff;
 use crate::server_event::OkAnswer;
 use crate::show::DisplayItem;
 
-/// How often a name that is still held by one's own dead connection is asked for again.
-/// 95 s in all, by when a server has given up a connection that takes nothing.
+/// How often the client retries a name that its own dead connection still holds: 95 s in all, after
+/// which a server has dropped a connection that takes nothing.
 pub(super) const MAX_NAME_TRIES: u32 = 14;
 
 impl ClientSession {
@@ -25,7 +25,7 @@ impl ClientSession {
         }
     }
 
-    /// The server has agreed to the name in `identity`.
+    /// The server has accepted the name in `identity`.
     pub(super) fn named(&mut self, answer: &OkAnswer, now: Now) {
         let asked_for = || self.identity.as_ref().map(|identity| identity.name().to_owned());
         let before = self.account.take();
@@ -53,7 +53,7 @@ impl ClientSession {
         };
         if self.is_settled() {
             self.back_at = Some(now.instant);
-            // What is said there from now on comes after what was said meanwhile.
+            // Live messages follow the missed ones.
             let chats: Vec<_> = self.conversations.chats().map(ToOwned::to_owned).collect();
             for chat in chats {
                 self.wait_in(&chat);
@@ -68,7 +68,7 @@ impl ClientSession {
             let (reached, left): (Vec<_>, Vec<_>) = steps.into_iter().partition(is_reached);
             steps = left.into();
             for step in reached {
-                // Nothing was said there since.
+                // No messages were missed there.
                 self.outbox.checked(&step.place());
                 self.go_live(&step.place());
             }

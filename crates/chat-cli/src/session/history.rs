@@ -1,8 +1,7 @@
-//! What was said before: told by the server before an `ok`, shown under a heading, each line once.
+//! History that the server sends before an `ok`, shown under a heading, each line once.
 //!
-//! While the past of a conversation is asked for after the connection came back, or after the
-//! server has told of lines missed, its live lines wait, so that everything is shown in the order
-//! in which it was said.
+//! While the client requests missed messages of a conversation, after a reconnection or a `missed`
+//! event, its live messages wait, so that everything is shown in the order in which it was sent.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -14,26 +13,26 @@ use crate::mention::same_name;
 use crate::server_event::{ChatMessage, OkAnswer};
 use crate::show::{DisplayItem, calls};
 
-/// Lines that wait for their heading, since it tells their number; with more of them it doesn't.
+/// Lines that wait for their heading, which has their number; with more lines the heading has none.
 const MAX_GATHERED: usize = 1_000;
-/// Live lines that wait until those before them are shown. With more they are forgotten, and
-/// fetched in their turn.
+/// Live lines that wait until the lines before them are shown. With more they are dropped, and
+/// requested later.
 const MAX_WAITING: usize = 1_000;
-/// Lines asked for at once when some were missed.
+/// Lines per request for missed lines.
 const PAGE: u64 = 500;
-/// Lines fetched by itself after one `missed`: more than anybody reads, and what a terminal scrolls
-/// back.
+/// Missed lines requested for one `missed` event: more than a user reads, and the scrollback of a
+/// terminal.
 const MAX_FETCHED: u64 = 10_000;
-/// How many lines `/history` has if none are asked for; those before them are offered.
+/// The default number of lines of `/history`; the lines before them are offered.
 const OFFERED: u32 = chat_proto::limits::HISTORY_LINES;
 
-/// Lines of the past that were told and not shown yet.
+/// Lines of history that were received and not shown yet.
 #[derive(Debug, Default)]
 pub(super) struct HistoryBuffer {
     rows: Vec<(String, ChatMessage)>,
     /// Whether their heading is shown.
     headed: bool,
-    /// Lines of this answer that were shown, in all.
+    /// The number of lines shown for this answer.
     count: u64,
     /// The oldest of them.
     first: Option<u64>,
@@ -44,7 +43,7 @@ pub(super) struct HistoryBuffer {
 pub(super) struct HeldMessages {
     place: String,
     rows: VecDeque<(ChatMessage, bool)>,
-    /// Some had no room: they have to be asked for.
+    /// Some didn't fit: they have to be requested.
     overflowed: bool,
 }
 
@@ -54,7 +53,7 @@ impl HeldMessages {
     }
 }
 
-/// Lines that were missed are fetched, a page at a time.
+/// A request for missed lines, one page at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MissedFetch {
     channel: String,
@@ -68,25 +67,25 @@ impl MissedFetch {
     }
 }
 
-/// Which past it is that comes before the next answer.
+/// The kind of history that comes before the next answer.
 enum HistoryKind {
-    /// Shown on entering.
+    /// Shown when a channel is entered.
     Replay,
-    /// Said while the connection was lost.
+    /// Sent while the connection was lost.
     Away,
-    /// Read too slowly.
+    /// Dropped by the server because the client read too slowly.
     Missed,
-    /// Private lines that waited until one signed in.
+    /// Private messages that waited for the sign-in.
     Waiting,
-    /// Asked for by the person.
+    /// Requested by the user.
     History,
-    /// As well; those that name one.
+    /// Requested by the user: messages that mention the user.
     Mentions,
     Search(Vec<Highlight>),
 }
 
 impl HistoryKind {
-    /// Whether the person asked to see just these lines, seen before or not.
+    /// Whether the user requested these lines, which are then shown even if they were shown before.
     fn is_asked_for(&self) -> bool {
         matches!(self, Self::History | Self::Mentions | Self::Search(_))
     }
@@ -124,7 +123,7 @@ impl ClientSession {
             PendingRequest::Typed(typed) => match typed.spec {
                 Some("enter") => Some(HistoryKind::Replay),
                 Some("login") => Some(HistoryKind::Waiting),
-                // The line may be the password that was asked for.
+                // The line may be the password that the server asked for.
                 None if typed.secret => Some(HistoryKind::Waiting),
                 Some("history") => Some(HistoryKind::History),
                 Some("mentions") => Some(HistoryKind::Mentions),
@@ -135,7 +134,7 @@ impl ClientSession {
         }
     }
 
-    /// Something said came, live or out of the past.
+    /// Handles a message, live or of history.
     pub(super) fn heard(&mut self, place: String, said: ChatMessage, own: bool) {
         if said.past {
             return self.heard_past(place, said);
@@ -168,7 +167,7 @@ impl ClientSession {
         };
         if !which.is_asked_for() {
             self.outbox.compare(&place, said.id, &said.from, &said.text, said.action);
-            // Who signs in by typing so has other chats, of which nothing is known yet.
+            // A typed sign-in has other chats, whose read positions aren't known yet.
             let is_known = self.pending.front() == Some(&PendingRequest::Identity)
                 || !matches!(which, HistoryKind::Waiting);
             if is_known && said.id.is_some() && said.id <= self.conversations.last(&place) {
@@ -181,7 +180,7 @@ impl ClientSession {
         }
     }
 
-    /// Shows what was told before the answer that has come.
+    /// Shows the history that came before this answer.
     pub(super) fn show_past(&mut self, which_of: &PendingRequest) {
         self.pending.push_front(which_of.clone());
         let which = self.which();
@@ -244,7 +243,7 @@ impl ClientSession {
         }
     }
 
-    /// What was told for an answer that is a refusal, or doesn't come.
+    /// Drops the history of an answer that is a refusal, or doesn't come.
     pub(super) fn forget_past(&mut self) {
         self.gathered = HistoryBuffer::default();
     }
@@ -265,8 +264,7 @@ impl ClientSession {
         }
     }
 
-    /// What came live meanwhile is shown; live lines wait no longer. Gives whether some had no
-    /// room.
+    /// Shows the live lines that waited; later ones don't wait. Returns whether some didn't fit.
     pub(super) fn go_live(&mut self, place: &str) -> bool {
         let at = self.waiting.iter().position(|waiting| same_name(&waiting.place, place));
         let Some(waiting) = at.map(|at| self.waiting.remove(at)) else { return false };
@@ -278,11 +276,11 @@ impl ClientSession {
         waiting.overflowed
     }
 
-    /// The server has dropped lines for a slow reader: they are fetched.
+    /// The server has dropped lines for a slow reader: the client requests them.
     pub(super) fn missed_lines(&mut self, channel: &str, after: Option<u64>, now: Now) {
         let Some(after) = self.conversations.last(channel).or(after) else { return };
         if self.waiting_in(channel).is_some() {
-            // Also the lines that wait have a gap now.
+            // The waiting lines have a gap too.
             if let Some(waiting) = self.waiting_in(channel) {
                 waiting.overflowed = true;
             }
@@ -297,7 +295,7 @@ impl ClientSession {
         self.ask(PendingRequest::Fetch(fetch), line, now);
     }
 
-    /// A page of what was missed is shown.
+    /// A page of missed lines is shown.
     pub(super) fn fetched(&mut self, fetch: MissedFetch, answer: &OkAnswer, now: Now) {
         let count = answer.fields().number("count").unwrap_or(0);
         let fetched = fetch.fetched + count;
@@ -321,7 +319,7 @@ impl ClientSession {
         self.go_live(&fetch.channel);
     }
 
-    /// What was missed can't be had.
+    /// The missed lines aren't available.
     pub(super) fn not_fetched(&mut self, fetch: &MissedFetch, code: &str, text: &str) {
         let MissedFetch { channel, after, .. } = fetch;
         let after = self.conversations.last(channel).unwrap_or(*after);

@@ -1,4 +1,4 @@
-//! The way out: leaving, and losing the connection.
+//! Leaving, and losing the connection.
 
 use std::mem;
 use std::time::Duration;
@@ -11,27 +11,26 @@ use crate::exit::is_temporary_refusal;
 use crate::input_line::InputLine;
 use crate::show::DisplayItem;
 
-/// Lines before the first one in JSON that are neither a greeting nor a refusal; more of them are
-/// another protocol.
+/// Lines before the first one in JSON that are neither a greeting nor a refusal; with more the
+/// server speaks another protocol.
 pub(super) const MAX_STRANGE: usize = 50;
-/// How long to wait for the farewell.
+/// How long to wait for the `bye`.
 pub(super) const FAREWELL: Duration = Duration::from_secs(3);
-/// A pipe's lines have their own deadlines, all of which are over by then.
+/// Longer than all deadlines of a pipe's lines.
 const PIPE_PATIENCE: Duration = Duration::from_hours(24);
-/// A connection that lasted this long makes the pauses begin anew.
+/// A connection that lasted this long resets the backoff.
 pub(super) const STEADY: Duration = Duration::from_secs(10);
-/// Failures that are told one by one; by then the pauses have stopped growing.
+/// Failures that are shown one by one; after that the backoff has reached its maximum.
 pub(super) const TOLD_FAILURES: u32 = 6;
 
 impl ClientSession {
-    /// The link could not be made, or is lost.
+    /// The connection failed or is lost.
     pub(crate) fn lost(&mut self, reason: &str, now: Now) {
         let stage = mem::replace(&mut self.stage, SessionStage::Over);
         let was_connected = stage != SessionStage::Connecting;
         let was_refused = matches!(stage, SessionStage::Greeting { refusal: Some(_), .. });
         let address = &self.options.address;
-        // For the error output of a script, which has to name the server, and for a person, who
-        // knows it.
+        // The first is for a script's error output and names the server, the second for a user.
         let (named, short) = match &stage {
             SessionStage::Over => return,
             SessionStage::Leaving { .. } => return self.finish_left(),
@@ -51,7 +50,7 @@ impl ClientSession {
         };
         self.teller.forget();
         self.forget_past();
-        // They are asked for again, after the last one shown.
+        // They are requested again, after the last line shown.
         self.waiting.clear();
         self.step_at = None;
         self.retry_at = None;
@@ -108,7 +107,7 @@ impl ClientSession {
         self.stage = SessionStage::Offline { until: now.instant + pause };
     }
 
-    /// Answers to what the client asked for itself have no effect any more.
+    /// Answers to the client's own requests have no effect any more.
     pub(super) fn is_leaving(&self) -> bool {
         matches!(self.stage, SessionStage::Leaving { .. })
     }
@@ -117,13 +116,13 @@ impl ClientSession {
         match self.stage {
             SessionStage::Over | SessionStage::Leaving { .. } => {}
             SessionStage::Connecting | SessionStage::Offline { .. } => self.finish_left(),
-            // The server would take the line for the password.
+            // The server would take the line as the password.
             _ if self.password_asked && self.options.mode == Mode::Pipe => {
                 let why = "the input ended before the password that the server asked for";
                 self.fail(why.into(), Exit::NotSignedIn);
             }
             _ if self.password_asked => self.finish_left(),
-            // Asked for again, it isn't put off any longer.
+            // A second request to leave isn't deferred any longer.
             _ if self.quit_at.is_some() && self.options.mode == Mode::Terminal => {
                 self.finish_left();
             }
@@ -179,7 +178,7 @@ impl ClientSession {
         let outbox = self.outbox.take();
         self.tell_left(&outbox);
         self.stage = SessionStage::Over;
-        // A person has seen what was refused and gone on; only a script has to be told.
+        // A user has seen the refusals; a script learns of them by the exit code.
         let refused = self.refused && self.options.mode == Mode::Pipe;
         let exit = if refused { Exit::Refused } else { Exit::Done };
         self.actions.push(SessionAction::Finish(exit));
@@ -211,8 +210,8 @@ impl ClientSession {
                 self.drop_link("it refused", now);
             }
         } else if text.starts_with('*') {
-            // Scripts have no use for it, it is known from the first time, and how to begin is only
-            // for who has not begun.
+            // Scripts don't need the greeting, and it is shown only once; the hint how to begin is
+            // only for a user without a name.
             let greets =
                 self.options.mode == Mode::Terminal && self.contact == ServerContact::Stranger;
             let beginning = text.starts_with("* Type your name to begin");
@@ -227,7 +226,7 @@ impl ClientSession {
         }
     }
 
-    /// The person knows what becomes of what they typed.
+    /// Shows how many lines wait for the connection.
     fn tell_kept(&mut self) {
         let lines = match self.outbox.len() {
             0 => return,
@@ -239,7 +238,7 @@ impl ClientSession {
         )));
     }
 
-    /// What is left behind stands at the end of the screen.
+    /// Shows the unconfirmed lines at the end of the screen.
     fn tell_left(&mut self, outbox: &[InputLine]) {
         for typed in outbox {
             self.show(DisplayItem::warning(format!(

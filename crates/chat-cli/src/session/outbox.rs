@@ -1,5 +1,4 @@
-//! What the person typed and the server hasn't answered: kept in the order typed, through lost
-//! connections.
+//! Typed lines without an answer yet: stored in the order typed, across lost connections.
 
 use std::collections::VecDeque;
 
@@ -7,53 +6,53 @@ use crate::input_line::{InputLine, MessageTarget, OutgoingMessage};
 use crate::mention::same_name;
 use chat_proto::limits::MAX_LINE_BYTES;
 
-/// One thing typed.
+/// A typed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum OutboxItem {
-    /// It is sent once; without its answer it is given back.
+    /// Sent once; without its answer it is given back.
     Command(InputLine),
-    /// It is said once, however often it has to be sent.
+    /// Delivered exactly once, however often it has to be sent.
     Line(PendingMessage),
 }
 
-/// Something to say.
+/// A message to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PendingMessage {
     pub(super) typed: InputLine,
     pub(super) saying: OutgoingMessage,
-    /// `#general` or `@bob`; `None` while a command before it may still change where it goes.
+    /// `#general` or `@bob`; `None` while a command before it may still change the destination.
     pub(super) to: Option<String>,
-    /// By it the server knows the line again.
+    /// The server recognizes the message by it.
     pub(super) key: String,
-    /// Set when it is sent first.
+    /// Set when it is first sent.
     pub(super) sent: Option<SendRecord>,
-    /// Times that it was refused for the moment.
+    /// How often it was refused temporarily.
     pub(super) tries: u32,
 }
 
-/// What has to be known of a line that was sent, should the connection be lost before its answer.
+/// What has to be known of a sent line if the connection is lost before its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SendRecord {
-    /// One's name then: keys are per name.
+    /// The client's name then: keys are per name.
     pub(super) by: String,
     /// The last line seen there then; the line itself has a greater id.
     pub(super) after: Option<u64>,
     /// The connection was lost since.
     pub(super) uncertain: bool,
-    /// All that was said since was looked through.
+    /// All messages since then were compared.
     pub(super) checked: bool,
-    /// Its id, if it was among that.
+    /// The id of the message, if it was among them.
     pub(super) found: Option<u64>,
 }
 
-/// What became of an uncertain line.
+/// How to proceed with an uncertain line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ResendDecision {
-    /// It may be sent: it wasn't said, or the server knows it by its key.
+    /// It may be sent: it was not delivered, or the server recognizes it by its key.
     Send,
-    /// It was said.
+    /// It was delivered.
     Said,
-    /// Nobody can tell.
+    /// It can't be determined.
     Unknown,
 }
 
@@ -67,8 +66,8 @@ impl PendingMessage {
         Self { typed, saying, to, key, sent: None, tries: 0 }
     }
 
-    /// The form that the server says only once, if the text can have it: an action has none, blanks
-    /// around the text would go, and the key may be what makes the line too long.
+    /// The `/once` form, if the text allows it: an action has none, blanks around the text would be
+    /// lost, and the key may make the line too long.
     fn with_key(&self, to: &str) -> Option<String> {
         let text = &self.saying.text;
         let line = format!("/once {} {to} {text}", self.key);
@@ -76,8 +75,8 @@ impl PendingMessage {
         (fits && !self.saying.action).then_some(line)
     }
 
-    /// The line for the server; `None` if it can only be said into the current conversation and
-    /// that is another one.
+    /// The line for the server; `None` if it can only be sent to the current conversation and that
+    /// is another one.
     pub(super) fn request(&self, to: &str, current: Option<&str>) -> Option<String> {
         if let Some(line) = self.with_key(to) {
             return Some(line);
@@ -93,7 +92,7 @@ impl PendingMessage {
         }
     }
 
-    /// Whether it may be sent, by `me`.
+    /// Whether it may be sent as `me`.
     pub(super) fn fate(&self, me: &str) -> ResendDecision {
         let Some(sent) = self.sent.as_ref().filter(|sent| sent.uncertain) else {
             return ResendDecision::Send;
@@ -111,7 +110,7 @@ impl PendingMessage {
     }
 }
 
-/// See the module. The first line may be on its way to the server.
+/// See the module. The first line may be in flight.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     items: VecDeque<OutboxItem>,
@@ -133,12 +132,12 @@ impl Outbox {
         });
     }
 
-    /// Whether a command waits, that may change where later lines go.
+    /// Whether a command waits that may change the destination of later lines.
     pub(super) fn has_command(&self) -> bool {
         self.items.iter().any(|item| matches!(item, OutboxItem::Command(_)))
     }
 
-    /// The last one typed, if it is a line.
+    /// The last item, if it is a message.
     pub(super) fn last_line(&mut self) -> Option<&mut PendingMessage> {
         match self.items.back_mut() {
             Some(OutboxItem::Line(line)) => Some(line),
@@ -161,8 +160,8 @@ impl Outbox {
         self.items.pop_front()
     }
 
-    /// The connection is lost: takes out what can't go on. Commands were typed for what one saw
-    /// then; and where a line after such a command was to go is not known.
+    /// The connection is lost: takes out what can't be sent later. Commands depend on what the user
+    /// saw then; and the destination of a message after such a command is unknown.
     pub(super) fn given_back(&mut self, command_lost: bool) -> Vec<InputLine> {
         if let Some(PendingMessage { sent: Some(sent), .. }) = self.first_line() {
             sent.uncertain = true;
@@ -185,12 +184,12 @@ impl Outbox {
         back
     }
 
-    /// Everything, in order.
+    /// Takes all lines, in order.
     pub(super) fn take(&mut self) -> Vec<InputLine> {
         self.take_after(0)
     }
 
-    /// Everything after the first so many, in order.
+    /// Takes all lines after the first `first`, in order.
     pub(super) fn take_after(&mut self, first: usize) -> Vec<InputLine> {
         let typed = |item| match item {
             OutboxItem::Command(typed) => typed,
@@ -199,7 +198,7 @@ impl Outbox {
         self.items.drain(first.min(self.items.len())..).map(typed).collect()
     }
 
-    /// A line of the past is seen: it may be the uncertain one.
+    /// Compares a line of history with the uncertain message.
     pub(super) fn compare(
         &mut self,
         place: &str,
@@ -219,8 +218,8 @@ impl Outbox {
         }
     }
 
-    /// Everything was seen that was said in `place` since the connection was lost: all that an
-    /// uncertain line can be among, since its `ok` would have come before any later line.
+    /// All messages in `place` since the connection was lost were compared. An uncertain message
+    /// can only be among them, since its `ok` would have come before any later message.
     pub(super) fn checked(&mut self, place: &str) {
         let Some(line) = self.first_line() else { return };
         let here = line.to.as_deref().is_some_and(|to| same_name(to, place));
@@ -229,7 +228,7 @@ impl Outbox {
         }
     }
 
-    /// Somebody is called otherwise now.
+    /// Renames the destination of messages to a user.
     pub(super) fn renamed(&mut self, from: &str, to: &str) {
         let (from, to) = (format!("@{from}"), format!("@{to}"));
         for item in &mut self.items {

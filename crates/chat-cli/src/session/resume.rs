@@ -1,24 +1,24 @@
-//! A conversation that is to be entered before lines are sent, and what to try when it can't be.
+//! Conversations that are entered before lines are sent, and the fallbacks when one can't be.
 
 use std::collections::VecDeque;
 
 use super::conversations::Conversations;
 use crate::mention::same_name;
 
-/// How often a private chat is opened anew while the other one isn't back yet.
+/// How often a private chat is reopened while the other user isn't back yet.
 const MAX_REOPENINGS: u32 = 3;
 
 /// One conversation to enter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ResumeStep {
-    /// Enter `channel`; after a reconnection from the line after `after`, so that nothing is
+    /// Enters `channel`; after a reconnection from the line after `after`, so that nothing is
     /// missed.
     Enter { channel: String, after: Option<u64>, tried_to_make: bool },
-    /// Make it, since there is none.
+    /// Creates the channel, since it doesn't exist.
     Make { channel: String },
-    /// Ask what was said in the private chat `chat` (`@bob`) meanwhile.
+    /// Requests the messages missed in the private chat `chat` (`@bob`).
     CatchUp { chat: String, after: Option<u64> },
-    /// Go back to the private chat that was current.
+    /// Returns to the private chat that was current.
     Reopen { user: String, tries: u32 },
 }
 
@@ -38,18 +38,18 @@ pub(super) fn steps(conversations: &Conversations) -> VecDeque<ResumeStep> {
     steps
 }
 
-/// What to do about a step that was refused.
+/// How to proceed after a refused step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Detour {
-    /// Another way to the same.
+    /// Another step with the same effect.
     Other(ResumeStep),
-    /// The server doesn't have the line any more from which to go on.
+    /// The server no longer has the line to resume from.
     Anew(ResumeStep),
-    /// Ask again after a pause.
+    /// Repeat the step after a delay.
     Later(ResumeStep),
-    /// Go on without it, and say nothing: there is nothing there.
+    /// Go on without it, silently: there is nothing there.
     Without,
-    /// There is none.
+    /// There is no alternative.
     None,
 }
 
@@ -62,7 +62,7 @@ impl ResumeStep {
         Self::CatchUp { chat: chat.to_owned(), after }
     }
 
-    /// What asks for it.
+    /// The line that requests it.
     pub(super) fn line(&self) -> String {
         match self {
             Self::Enter { channel, after: Some(id), .. } => format!("/enter {channel} after {id}"),
@@ -74,7 +74,7 @@ impl ResumeStep {
         }
     }
 
-    /// Which conversation it is.
+    /// The conversation.
     pub(super) fn place(&self) -> String {
         match self {
             Self::Enter { channel, .. } | Self::Make { channel } => channel.clone(),
@@ -83,7 +83,7 @@ impl ResumeStep {
         }
     }
 
-    /// The line after which everything is told on the way.
+    /// The line after which the server sends all history.
     pub(super) fn after(&self) -> Option<u64> {
         match self {
             Self::Enter { after, .. } | Self::CatchUp { after, .. } => *after,
@@ -91,7 +91,7 @@ impl ResumeStep {
         }
     }
 
-    /// What to do now that it was refused with `code`.
+    /// How to proceed after a refusal with `code`.
     pub(super) fn otherwise(&self, code: &str) -> Detour {
         match (self, code) {
             (_, "unavailable") => Detour::Later(self.clone()),
@@ -104,15 +104,15 @@ impl ResumeStep {
             (Self::Enter { channel, tried_to_make: false, .. }, "no-such-channel") => {
                 Detour::Other(Self::Make { channel: channel.clone() })
             }
-            // Somebody was faster.
+            // Another client created the channel first.
             (Self::Make { channel }, "channel-exists") => Detour::Other(Self::Enter {
                 channel: channel.clone(),
                 after: None,
                 tried_to_make: true,
             }),
-            // A chat of which nothing is stored.
+            // The server stores nothing of this chat.
             (Self::CatchUp { .. }, _) => Detour::Without,
-            // A server that was restarted is come back to by everybody in their own time.
+            // After a restart of the server each client reconnects in its own time.
             (Self::Reopen { user, tries }, "no-such-user") if *tries < MAX_REOPENINGS => {
                 Detour::Later(Self::Reopen { user: user.clone(), tries: tries + 1 })
             }

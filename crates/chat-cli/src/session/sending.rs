@@ -1,5 +1,4 @@
-//! Saying things: one at a time, so that whatever happens at most one line is uncertain, and none
-//! overtakes another.
+//! Sending messages: one at a time, so that at most one is uncertain and none overtakes another.
 
 use std::time::Duration;
 
@@ -11,25 +10,25 @@ use crate::proto::Secret;
 use crate::server_event::OkAnswer;
 use crate::show::DisplayItem;
 
-/// Things typed that may wait in a terminal; some screens of text, and less than a server's burst.
+/// Typed lines that may wait at a terminal: some screens of text, and less than a server's burst.
 pub(crate) const MAX_OUTBOX: usize = 100;
-/// How often a pipe sends a line that is refused for the moment: for half a minute in all.
+/// How often a pipe sends a line that is refused temporarily: for half a minute in all.
 pub(super) const MAX_PIPE_TRIES: u32 = 5;
-/// After a reconnection somebody who isn't there may be on the way back for this long, by which
-/// time a client that pauses between its attempts has made three of them.
+/// For this long after a reconnection an absent user may still be reconnecting too. A client with
+/// backoff has made three attempts by then.
 const RETURNING: Duration = Duration::from_secs(15);
 /// Lines that are given back one by one.
 pub(super) const TOLD_UNSAID: usize = 10;
 
 impl ClientSession {
-    /// Something typed that isn't answered by the client itself.
+    /// Queues a typed line that the client doesn't handle itself.
     pub(super) fn put(&mut self, typed: InputLine, now: Now) {
         if self.options.mode == Mode::Terminal && self.outbox.len() >= MAX_OUTBOX {
             let wait = format!("{MAX_OUTBOX} lines wait already");
             return self.show(DisplayItem::warning(format!("Not said, {wait}: {}", back(&typed))));
         }
-        // Where a line goes is settled when it is typed, unless a command before it may change
-        // that.
+        // The destination is fixed when the line is typed, unless a command before it may change
+        // it.
         let early = !self.outbox.has_command() && !self.is_asked_by_person() && self.is_settled();
         let place = early.then(|| self.place_of_lines().map(ToOwned::to_owned)).flatten();
         let writer = self.last_writer.as_ref().filter(|_| early).map(|user| format!("@{user}"));
@@ -43,7 +42,7 @@ impl ClientSession {
         self.say_next(now);
     }
 
-    /// The conversation one is in, also while the connection is being made again.
+    /// The current conversation, also during a reconnection.
     pub(super) fn place_of_lines(&self) -> Option<&str> {
         match &self.stage {
             SessionStage::Entering { home, .. } => home.as_deref(),
@@ -55,7 +54,7 @@ impl ClientSession {
         self.pending.iter().any(|pending| matches!(pending, PendingRequest::Typed(_)))
     }
 
-    /// Sends the next thing typed, if it is its turn.
+    /// Sends the next typed line, if it is due.
     pub(super) fn say_next(&mut self, now: Now) {
         while matches!(self.stage, SessionStage::Ready { .. })
             && self.retry_at.is_none()
@@ -98,14 +97,14 @@ impl ClientSession {
             _ => self.conversations.current().map(ToOwned::to_owned),
         });
         let Some(to) = to else {
-            // There is nowhere to say it, which the server tells best.
+            // There is no destination; the server's error describes that best.
             self.outbox.pop();
             return self.send(line.typed, now);
         };
         match line.fate(&me) {
             ResendDecision::Send => {}
             ResendDecision::Said => {
-                // It was shown where it stands.
+                // It was already shown in its place.
                 self.outbox.pop();
                 return;
             }
@@ -130,7 +129,7 @@ impl ClientSession {
         }
         if let Some(line) = self.outbox.first_line() {
             line.to = Some(to);
-            // Of a line with a key that may be stored already the first sending counts.
+            // A message with a key may be stored already, so the record of the first attempt stays.
             line.sent.get_or_insert(SendRecord {
                 by: me,
                 after,
@@ -143,20 +142,20 @@ impl ClientSession {
         self.look_up_rest(now);
     }
 
-    /// The line is said.
+    /// The message is delivered.
     pub(super) fn said(&mut self, answer: &OkAnswer, now: Now) {
         let Some(OutboxItem::Line(line)) = self.outbox.pop() else { return };
         self.stalls = 0;
         let id = answer.fields().number("id");
         let found = line.sent.as_ref().and_then(|sent| sent.found);
-        // It may have been shown with what was said while the connection was lost.
+        // It may have been shown among the missed messages.
         if id.is_none() || found != id {
             let again = line.sent.is_some_and(|sent| sent.uncertain);
             self.show_own(&line.typed, answer, again, now);
         }
     }
 
-    /// The line is refused, for the moment or for good.
+    /// The message is refused, temporarily or permanently.
     pub(super) fn not_said(&mut self, code: String, text: String, now: Now) {
         let Some(line) = self.outbox.first_line() else { return };
         let to_person = line.to.as_deref().is_some_and(|to| to.starts_with('@'));
@@ -187,7 +186,7 @@ impl ClientSession {
         }
     }
 
-    /// What the person has to know while it goes on.
+    /// Shows a warning.
     pub(super) fn warn(&mut self, text: String) {
         match self.options.mode {
             Mode::Terminal => self.show(DisplayItem::warning(text)),
@@ -195,7 +194,7 @@ impl ClientSession {
         }
     }
 
-    /// What is typed without a connection waits, and the person knows.
+    /// A line typed without a connection waits, and a warning says so.
     pub(super) fn put_offline(&mut self, typed: InputLine, now: Now) {
         let full = self.outbox.len() >= MAX_OUTBOX;
         if typed.saying().is_none() || (self.place_of_lines().is_none() && !typed.has_target()) {
@@ -215,7 +214,7 @@ impl ClientSession {
         }
     }
 
-    /// Gives lines back to the person.
+    /// Gives lines back to the user.
     pub(super) fn tell_back(&mut self, why: &str, lines: &[InputLine]) {
         for typed in lines.iter().take(TOLD_UNSAID) {
             self.show(DisplayItem::warning(format!("{why}: {}", back(typed))));
@@ -228,7 +227,7 @@ impl ClientSession {
     }
 }
 
-/// The line, and how to have it again; one with a password nobody has again.
+/// The line, with a hint how to recall it; a line with a password can't be recalled.
 fn back(typed: &InputLine) -> String {
     let line = typed.discreet();
     if typed.secret || holds_password(&typed.line) {

@@ -6,8 +6,8 @@ use super::leaving::{MAX_STRANGE, STEADY};
 use super::*;
 use crate::show::{DisplayStyle, line};
 
-/// Plays a session by hand: what is done comes out as short lines, the time stands still unless
-/// it is moved.
+/// Drives a session by hand: its actions are recorded as short lines, and the clock stands still
+/// unless a test moves it.
 struct SessionScript {
     session: ClientSession,
     start: Instant,
@@ -44,7 +44,7 @@ impl SessionScript {
         Self { session: ClientSession::new(options, names, now), start: now.instant, now }
     }
 
-    /// At a terminal, named alice and in #general, nothing unanswered.
+    /// At a terminal, named alice and in #general, with nothing unanswered.
     fn settled() -> Self {
         let mut play = Self::new(Mode::Terminal, Some("alice"), &["#general"]);
         play.session.connected(play.now);
@@ -104,8 +104,8 @@ impl SessionScript {
         self.done()
     }
 
-    /// Waits for the session's own deadline; what happened, and after how many seconds since the
-    /// beginning.
+    /// Moves the clock to the session's own deadline; returns the seconds since the start, and the
+    /// actions.
     fn waits(&mut self) -> (u64, Vec<String>) {
         self.now.instant = self.session.deadline().expect("something to wait for");
         self.session.on_time(self.now);
@@ -369,7 +369,7 @@ fn everything_is_entered_again_the_current_one_last_and_from_where_one_was() {
     );
     let next = play.gets(&[r##"{"type":"ok","re":"enter","channel":"#dev","members":1}"##]);
     assert_eq!(next[1], "send /enter #general after 41");
-    // Lost once more on the way: where one was is not forgotten.
+    // A second loss during the reconnection doesn't forget the current conversation.
     play.loses("x");
     play.waits();
     play.connects();
@@ -540,7 +540,7 @@ fn whoever_is_refused_at_the_door_for_good_does_not_come_again() {
         play.connects();
         assert_eq!(play.gets(&[banned]), ["hangup", told, "finish(refused)"]);
     }
-    // Somebody who was here before is told so as well.
+    // The same for a client that was connected before.
     let mut play = SessionScript::settled();
     play.loses("the server closed it");
     play.waits();
@@ -565,7 +565,7 @@ fn a_pipe_gives_up_a_server_that_stops_answering() {
     play.types("ho");
     play.now.instant += Duration::from_secs(6);
     play.gets(&[r##"{"type":"ok","re":"say","id":7,"channel":"#general"}"##]);
-    // Others talking is no answer.
+    // Messages of others are no answer.
     play.gets(&[r##"{"type":"message","id":8,"channel":"#general","from":"bob","text":"a"}"##]);
     let (secs, done) = play.waits();
     assert_eq!(secs, 16);
@@ -637,7 +637,7 @@ fn privately(id: u64, from: &str, text: &str) -> String {
 }
 
 impl SessionScript {
-    /// Loses the connection, and has the name again.
+    /// Loses the connection, reconnects and takes the name again.
     fn comes_back(&mut self) -> Vec<String> {
         self.loses("x");
         self.waits();
@@ -980,7 +980,7 @@ fn who_quits_while_answers_still_come_stays_out() {
         assert_eq!(play.gets(&bye), ["show * Bye."]);
         assert_eq!(play.loses("end"), ["finish(done)"]);
     }
-    // What comes with an answer is shown: the server takes it as read.
+    // History before an answer is shown: the server marks it as read.
     let mut play = SessionScript::new(Mode::Terminal, Some("alice"), &["#general"]);
     play.connects();
     assert_eq!(play.gets(&[FORMAT_OK, NAME_OK]).last().unwrap(), "send /enter #general");

@@ -1,4 +1,4 @@
-//! Colours. Without them every function gives its text back as it is.
+//! Colours. Without them every function returns its text unchanged.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::Tone;
 use crate::highlight::Highlight;
 use crate::mention;
 
-/// Colours for speakers: readable on dark and on light, and none that means trouble.
+/// Colours of speakers: readable on dark and light backgrounds, and distinct from warnings.
 const SPEAKERS: &[Color] = &[
     Color::Cyan,
     Color::Green,
@@ -49,26 +49,26 @@ impl Paint {
         }
     }
 
-    /// `[#general]`, and louder `[@bob]`.
+    /// `[#general]`, and more prominent `[@bob]`.
     pub(super) fn place(self, place: &str) -> String {
         let private = place.starts_with('@');
         let style = if private { Color::Purple.bold() } else { Style::new().dimmed() };
         self.with(style, &format!("[{place}]"))
     }
 
-    /// Everybody has a colour, the same each day; oneself is bold.
+    /// Each speaker has a fixed colour; the user's own name is bold.
     pub(super) fn speaker(self, name: &str, own: bool) -> String {
         let style = if own { Style::new().bold() } else { speaker_colour(name).normal() };
         self.with(style, name)
     }
 
-    /// A text that is to oneself: all of it bold, and every mention of `me` standing out of that.
+    /// A text addressed to the user: bold, with every mention of `me` highlighted.
     pub(super) fn calling(self, text: &str, me: Option<&str>) -> String {
         let mention = |rest: &str| me.and_then(|me| mention::first(rest, me));
         self.marked(text, Style::new().bold(), mention)
     }
 
-    /// The text with the words it was found by standing out.
+    /// The text with the matched words highlighted.
     pub(super) fn sought(self, text: &str, words: &[Highlight]) -> String {
         self.marked(text, Style::new(), |rest| Highlight::first_of(words, rest))
     }

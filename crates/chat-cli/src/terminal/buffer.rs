@@ -1,14 +1,14 @@
-//! The line being typed, and the cursor in it. It moves by what a person sees as one character.
+//! The line being typed and its cursor, which moves by grapheme clusters.
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// A line and the place of the cursor.
+/// A line and the position of the cursor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Buffer {
     text: String,
-    /// In bytes, always at the border of a character.
+    /// In bytes, always on a boundary of a grapheme cluster.
     cursor: usize,
-    /// What was cut last, for putting it back.
+    /// The text that was cut last, for pasting.
     cut: String,
 }
 
@@ -29,7 +29,7 @@ impl Buffer {
         &self.text[self.cursor..]
     }
 
-    /// Another line, the cursor at its end.
+    /// Replaces the line; the cursor is at its end.
     pub(super) fn set(&mut self, text: &str) {
         text.clone_into(&mut self.text);
         self.cursor = self.text.len();
@@ -45,7 +45,7 @@ impl Buffer {
         self.cursor += text.len();
     }
 
-    /// Puts `text` where the characters from `start` up to the cursor were.
+    /// Replaces the characters from `start` up to the cursor with `text`.
     pub(super) fn replace_before(&mut self, start: usize, text: &str) {
         self.text.replace_range(start..self.cursor, text);
         self.cursor = start + text.len();

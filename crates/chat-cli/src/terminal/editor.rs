@@ -1,4 +1,4 @@
-//! What each key does to the line. No IO.
+//! The effect of each key on the line. No IO.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -16,23 +16,23 @@ pub(super) struct Editor {
     cycle: Option<Cycle>,
 }
 
-/// Tab goes round the candidates until another key is pressed.
+/// Tab cycles through the candidates until another key is pressed.
 #[derive(Debug)]
 struct Cycle {
     completion: Completion,
     chosen: usize,
 }
 
-/// What a key asks of the world outside the line.
+/// The action of a key outside of the line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum EditorAction {
-    /// Only that the line is drawn again.
+    /// Only redraw the line.
     Draw,
-    /// The line is to be sent.
+    /// Send the line.
     Send(String),
-    /// Ctrl-C before an empty line.
+    /// Ctrl-C on an empty line.
     Interrupt,
-    /// Ctrl-D before an empty line.
+    /// Ctrl-D on an empty line.
     End,
     /// Ctrl-L.
     Clear,
@@ -45,13 +45,13 @@ impl Editor {
         &self.buffer
     }
 
-    /// The candidates of a Tab, to be shown below the line, and which of them is chosen.
+    /// The candidates of a Tab, shown below the line, and the index of the chosen one.
     pub(super) fn candidates(&self) -> Option<(&[String], usize)> {
         let cycle = self.cycle.as_ref()?;
         Some((&cycle.completion.candidates, cycle.chosen))
     }
 
-    /// Text from the clipboard. A line can't hold another, so what was on several becomes one; it
+    /// Inserts pasted text. The editor has only one line, so several lines are joined; the text
     /// isn't sent before Enter is pressed.
     pub(super) fn paste(&mut self, text: &str) {
         self.cycle = None;
@@ -101,7 +101,7 @@ impl Editor {
             'j' | 'm' => return self.send(),
             'c' if self.buffer.text().is_empty() => return EditorAction::Interrupt,
             'c' => {
-                // Not lost: Up brings it back.
+                // The line isn't lost: Up recalls it.
                 let line = self.buffer.take();
                 self.history.push(&line);
             }
@@ -140,7 +140,7 @@ impl Editor {
         EditorAction::Send(line)
     }
 
-    /// The line couldn't be sent: it stands there as before.
+    /// Puts a line back that couldn't be sent.
     pub(super) fn keep(&mut self, line: &str) {
         self.buffer.set(line);
     }

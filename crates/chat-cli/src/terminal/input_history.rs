@@ -1,24 +1,24 @@
-//! Lines that were sent, for Up and Down. Kept in memory only, and never a password.
+//! Sent lines, for Up and Down. They are stored in memory only, without passwords.
 
 use std::collections::VecDeque;
 
 use crate::input_line::holds_password;
 
-/// Lines that are kept.
+/// Lines to store.
 const MAX_LINES: usize = 1_000;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct InputHistory {
     lines: VecDeque<String>,
-    /// Which of `lines` is shown; `None` if it is the one being typed.
+    /// The index in `lines` of the one shown; `None` for the line being typed.
     at: Option<usize>,
     /// The line being typed, while an older one is shown.
     draft: String,
 }
 
 impl InputHistory {
-    /// A line was sent; the next Up begins from it.
+    /// Adds a sent line; the next Up starts from it.
     pub(super) fn push(&mut self, line: &str) {
         self.at = None;
         self.draft.clear();
@@ -32,7 +32,7 @@ impl InputHistory {
         self.lines.push_back(line.to_owned());
     }
 
-    /// The line before the one that is shown.
+    /// The line before the one shown.
     pub(super) fn up(&mut self, shown: &str) -> Option<&str> {
         let at = self.at.unwrap_or(self.lines.len()).checked_sub(1)?;
         if self.at.is_none() {
@@ -42,7 +42,7 @@ impl InputHistory {
         self.lines.get(at).map(String::as_str)
     }
 
-    /// The line after the one that is shown; in the end the one that was being typed.
+    /// The line after the one shown; finally the line that was being typed.
     pub(super) fn down(&mut self) -> Option<&str> {
         let next = self.at? + 1;
         self.at = (next < self.lines.len()).then_some(next);

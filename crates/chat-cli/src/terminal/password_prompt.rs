@@ -1,4 +1,4 @@
-//! Passwords, typed without being shown before the line that needs them is sent. No IO.
+//! Passwords, typed without echo before the line that needs them is sent. No IO.
 
 use chat_proto::command::{Command, parse};
 use chat_proto::refusal::Refusal;
@@ -9,13 +9,13 @@ use zeroize::Zeroizing;
 use crate::input::UserInput;
 use crate::proto::{Secret, clean};
 
-/// Room for the longest password, so that typing one leaves no copies in memory.
+/// Capacity for the longest password, so that typing never reallocates and leaves copies in memory.
 const ROOM: usize = chat_proto::limits::MAX_LINE_BYTES;
 
 /// A line that waits for its passwords.
 pub(super) struct PasswordPrompt {
     line: String,
-    /// What is asked for: the rest of it, first what is typed now.
+    /// The remaining prompts, the current one first.
     steps: Vec<PasswordStep>,
     given: Vec<Secret>,
     text: Zeroizing<String>,
@@ -23,29 +23,29 @@ pub(super) struct PasswordPrompt {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum PasswordStep {
-    /// One that there is.
+    /// An existing password.
     Present(String),
-    /// One that there is to be.
+    /// A new password.
     New,
-    /// The same again.
+    /// The new password again.
     Again,
 }
 
-/// What a key asks of the world outside.
+/// The outcome of a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum PromptOutcome {
-    /// Nothing.
+    /// More keys are needed.
     Wait,
-    /// Only a sentence to tell.
+    /// A sentence to show.
     Tell(String),
-    /// All was typed; this is for the client.
+    /// Everything was typed; this is for the session.
     Give(UserInput),
-    /// It is not to be.
+    /// Cancelled.
     Stop(String),
 }
 
 impl PasswordPrompt {
-    /// Whether a line lacks a password; the sentence is to be told before.
+    /// The prompt for a line that lacks a password, and a sentence to show before it.
     pub(super) fn before(line: &str) -> Option<(Self, Option<&'static str>)> {
         let (steps, told) = match parse(line).command.ok()? {
             Command::Register { password: None, .. } => {
@@ -71,7 +71,7 @@ impl PasswordPrompt {
         Some((Self { line, steps, given: Vec::new(), text }, told))
     }
 
-    /// What stands before the cursor.
+    /// The prompt of the current password.
     pub(super) fn prompt(&self) -> String {
         match self.steps.first() {
             Some(PasswordStep::Present(whose)) => format!("Password {whose}: "),
@@ -128,8 +128,8 @@ impl PasswordPrompt {
         if self.steps.is_empty() { PromptOutcome::Give(self.whole()) } else { PromptOutcome::Wait }
     }
 
-    /// The line with its passwords. An old and a new one can't both stand on it if there is a blank
-    /// in one: then the server is to ask for them.
+    /// The line with its passwords. If there are two and one contains a blank, they can't both be
+    /// on the line: then the server asks for them.
     fn whole(&mut self) -> UserInput {
         let blank = |secret: &Secret| secret.expose().contains(' ');
         let given = std::mem::take(&mut self.given);
@@ -150,7 +150,7 @@ impl PasswordPrompt {
 mod tests {
     use super::*;
 
-    /// What comes of typing these lines one after the other.
+    /// The prompts and outcomes of typing these lines one after the other.
     fn types(line: &str, typed: &[&str]) -> Vec<String> {
         let (mut asking, told) = PasswordPrompt::before(line).unwrap();
         let mut seen: Vec<_> = told.map(ToOwned::to_owned).into_iter().collect();

@@ -1,7 +1,7 @@
-//! What is written to the terminal: lines that come scroll by above the line being typed.
+//! Output of the terminal: lines scroll by above the line being typed.
 //!
-//! Only relative movements are used, from what was drawn last and the width of now, so the
-//! terminal is never asked for the place of its cursor: it may be stopped, slow, or no terminal.
+//! Only relative movements are used, computed from the last frame and the current width, so the
+//! terminal isn't queried for its cursor position: it may be stopped, slow, or no terminal.
 
 use std::fmt::Write as _;
 
@@ -27,15 +27,15 @@ pub(super) struct InputView<'a> {
     pub(super) text: &'a str,
     /// In bytes of `text`.
     pub(super) cursor: usize,
-    /// What Tab offers, and which of it is chosen.
+    /// The candidates of Tab, and the index of the chosen one.
     pub(super) candidates: Option<(&'a [String], usize)>,
 }
 
-/// Remembers what stands at the bottom, so that it can be taken away.
+/// Remembers what was drawn at the bottom, to erase it.
 #[derive(Debug, Default)]
 pub(super) struct Screen {
     colours: bool,
-    /// Everything before the cursor, prompt and all, as drawn last.
+    /// Everything before the cursor, prompt included, as last drawn.
     drawn: Option<String>,
 }
 
@@ -44,8 +44,8 @@ impl Screen {
         Self { colours, drawn: None }
     }
 
-    /// The bytes that put `lines` above the line being typed and draw that again. One write of
-    /// them all shows no state in between.
+    /// The bytes that put `lines` above the line being typed and redraw it. A single write of them
+    /// shows no intermediate state.
     pub(super) fn frame(&mut self, lines: &[String], input: InputView<'_>, size: Size) -> String {
         let mut out = self.erase(size);
         for line in lines {
@@ -56,11 +56,11 @@ impl Screen {
         out
     }
 
-    /// The bytes that take the line being typed away; the cursor stays where it began.
+    /// The bytes that erase the line being typed; the cursor ends at its start.
     pub(super) fn erase(&mut self, size: Size) -> String {
         let mut out = String::new();
         if let Some(before) = self.drawn.take() {
-            // Terminals wrap anew when their width changes, so the width of now counts.
+            // Terminals rewrap when their width changes, so the current width counts.
             up(&mut out, cursor_after(&before, size.columns).row);
             out.push_str("\r\x1b[J");
         }
@@ -75,7 +75,7 @@ impl Screen {
 
     fn draw(&mut self, input: InputView<'_>, size: Size, out: &mut String) {
         let prompt = shortened(&input.prompt.text, (size.columns / 2).max(1));
-        // One row is left for what scrolls by, one for the candidates.
+        // One row is left for output, one for the candidates.
         let rows = size.rows.saturating_sub(2).max(1);
         let unread = pieces(&input.prompt.unread, size.columns / 3);
         let elsewhere: String = unread.iter().map(|piece| piece.text.as_str()).collect();
@@ -91,7 +91,7 @@ impl Screen {
         let whole = format!("{elsewhere}{prompt}{text}");
         let mut end = cursor_after(&whole, size.columns);
         if end.column == 0 && end.row > 0 {
-            // The last column is full: terminals wrap only when more comes.
+            // The last column is full: terminals wrap only at the next character.
             out.push_str("\r\n");
         }
         if let Some((candidates, chosen)) = input.candidates {
@@ -109,12 +109,12 @@ impl Screen {
         self.drawn = Some(before);
     }
 
-    /// One row of candidates, the chosen one among them.
+    /// One row of candidates, which contains the chosen one.
     fn offer(&self, candidates: &[String], chosen: usize, columns: usize, out: &mut String) {
         let names: Vec<_> =
             candidates.iter().map(|name| name.trim_end_matches([' ', ':'])).collect();
         let room = columns.saturating_sub(1);
-        // From the chosen one if it would not fit into a row that starts with the first.
+        // Starts at the chosen one if it would not fit into a row that starts at the first.
         let upto: usize = names[..=chosen].iter().map(|name| name.width() + 2).sum();
         let first = if upto > room { chosen } else { 0 };
         let mut used = 0;
@@ -139,20 +139,20 @@ impl Screen {
     }
 }
 
-/// A place below and right of where something was begun.
+/// A position below and right of a starting point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct CursorPosition {
     row: usize,
     column: usize,
 }
 
-/// Where the cursor is after `text`, on a screen that wraps.
+/// The cursor position after `text`, on a screen that wraps.
 fn cursor_after(text: &str, columns: usize) -> CursorPosition {
     let columns = columns.max(1);
     let mut at = CursorPosition { row: 0, column: 0 };
     for grapheme in text.graphemes(true) {
         let width = grapheme.width();
-        // A wide character that doesn't fit into the last column goes to the next row whole.
+        // A wide character that doesn't fit into the last column moves to the next row.
         if at.column + width > columns {
             at = CursorPosition { row: at.row + 1, column: 0 };
         }
@@ -164,7 +164,7 @@ fn cursor_after(text: &str, columns: usize) -> CursorPosition {
     at
 }
 
-/// What of a long line is drawn so that it fits into `rows`, and where the cursor is in that.
+/// The part of a long line that fits into `rows`, and the cursor position in it.
 fn window(
     text: &str,
     cursor: usize,
@@ -180,7 +180,7 @@ fn window(
     let mut start = cursor;
     let mut used = 0;
     for (at, grapheme) in text[..cursor].grapheme_indices(true).rev() {
-        // What follows the cursor gets a quarter.
+        // A quarter is for the text after the cursor.
         if used + grapheme.width() > room - room / 4 {
             break;
         }

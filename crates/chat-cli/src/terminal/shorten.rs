@@ -1,10 +1,10 @@
-//! Text cut to a number of columns.
+//! Text shortened to a number of columns.
 
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
-/// At most `columns` of the text; what is left out is left out in the middle, since a prompt's end
-/// is what tells that it is one.
+/// At most `columns` of the text. The ending `> ` stays, since it marks a prompt; the text before
+/// it is cut.
 pub(super) fn shortened(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();

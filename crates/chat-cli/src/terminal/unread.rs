@@ -1,29 +1,30 @@
-//! What was said elsewhere, as a few words before the prompt: `[@bob +1 #dev +3!] `. No IO.
+//! Unread messages of other conversations, as a short text before the prompt: `[@bob +1 #dev +3!]
+//! `. No IO.
 
 use unicode_width::UnicodeWidthStr as _;
 
 use super::shorten::shortened;
 use crate::output_queue::UnreadMarker;
 
-/// The widest that the name of one conversation may be.
+/// The maximum width of a conversation's name.
 const MAX_NAME_COLUMNS: usize = 16;
-/// The highest number that is told.
+/// The highest number that is shown.
 const MAX_COUNT: u64 = 999;
 
-/// A piece of the words, and whether it is to stand out.
+/// A piece of the text, and whether it is highlighted.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Piece {
     pub(super) text: String,
     pub(super) loud: bool,
 }
 
-/// The words, in at most so many columns: what is for oneself comes first, of the rest what was
-/// said last. A `!` says that one is named there.
+/// The text, in at most `columns` columns: conversations that call the user come first, then the
+/// most recent ones. A `!` marks a mention.
 pub(super) fn pieces(unread: &[UnreadMarker], columns: usize) -> Vec<Piece> {
     let (own, others): (Vec<_>, Vec<_>) = unread.iter().rev().partition(|unread| unread.calls);
     let mut words = own.into_iter().chain(others).peekable();
     let mut pieces = Vec::new();
-    // The brackets, and the blank behind them.
+    // The brackets and the blank after them.
     let mut used = 3;
     while let Some(unread) = words.next() {
         let text = word(unread);

@@ -1,16 +1,15 @@
-//! What the file of a server and an account is called.
+//! The file names of tokens.
 
 use std::fmt::Write as _;
 
 use super::ServerIdentity;
 
-/// The longest name that file systems take.
+/// The longest file name that file systems accept.
 const MAX_BYTES: usize = 255;
 
-/// A name for the file: `alice@chat.example.org%3A5002`, with the certificate's name behind another
-/// `@`. What can't stand in it is written as `%` and two digits; of a name that is too long the end
-/// is only hinted at. Two of those may come out the same, so what is in the file has to be looked
-/// at.
+/// The file name: `alice@chat.example.org%3A5002`, with the name of the certificate after another
+/// `@`. Other characters are written as `%` and two digits; the end of a name that is too long is
+/// replaced with a hash. Two of those may collide, so the content of the file has to be checked.
 pub(super) fn label(server: &ServerIdentity, account: &str) -> String {
     let mut label = format!("{}{}", plain(account), end(server));
     if label.len() > MAX_BYTES {
@@ -21,7 +20,7 @@ pub(super) fn label(server: &ServerIdentity, account: &str) -> String {
     label
 }
 
-/// Whether a file of this name may be of that server.
+/// Whether a file of this name may belong to that server.
 pub(super) fn may_be_of(name: &str, server: &ServerIdentity) -> bool {
     name.ends_with(&end(server)) || name.contains('~')
 }
@@ -31,10 +30,10 @@ fn end(server: &ServerIdentity) -> String {
     format!("@{}{}", plain(&server.address), tls_name.unwrap_or_default())
 }
 
-/// Only letters, digits and signs that mean nothing to a file system; so it is ASCII.
+/// Only ASCII letters, digits and characters without a meaning to file systems.
 fn plain(text: &str) -> String {
     text.bytes().enumerate().fold(String::with_capacity(text.len()), |mut plain, (at, byte)| {
-        // A dot in front would hide the file.
+        // A leading dot would hide the file.
         if byte.is_ascii_alphanumeric() || b"-_".contains(&byte) || (byte == b'.' && at > 0) {
             plain.push(char::from(byte));
         } else {
@@ -45,7 +44,7 @@ fn plain(text: &str) -> String {
     })
 }
 
-/// FNV-1a, which is the same in every run.
+/// FNV-1a, which returns the same value in every run.
 fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

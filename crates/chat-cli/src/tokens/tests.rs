@@ -6,7 +6,7 @@ fn server(address: &str) -> ServerIdentity {
     ServerIdentity { address: address.into(), tls_name: None }
 }
 
-/// A keeper whose folder, and the one above it, are not there yet.
+/// A store whose folder and parent folder don't exist yet.
 fn keeper(in_folder: &Path) -> TokenStore {
     TokenStore::new(Some(in_folder.join("state/chat-cli")), server("here:5002"))
 }
@@ -61,7 +61,7 @@ fn only_their_owner_may_read_them() {
         assert!(why.contains(&format!("chmod 600 {}", path.display())), "{why}");
         assert!(matches!(keeper.all().as_slice(), [Err(told)] if *told == why));
     }
-    // A new one is as it should be, and so is the folder.
+    // A new file has the right mode, and so has the folder.
     fs::set_permissions(path.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
     keeper.keep("alice", &Secret::new("two")).unwrap();
     assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));

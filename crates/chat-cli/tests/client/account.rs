@@ -1,4 +1,4 @@
-//! Accounts at a terminal: passwords that nobody sees, and what is kept of a sign-in.
+//! Accounts at a terminal: passwords aren't shown, and tokens are stored.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -37,7 +37,7 @@ fn a_password_is_typed_unseen_and_its_token_kept_for_the_next_time() {
     signed_in(&mut peer, r#","token":"t-1""#);
     terminal.shows_row("You are signed in as alice. /logout signs out.");
     terminal.shows_last("(nowhere)>");
-    // Up has nothing to bring back.
+    // Up has nothing to recall.
     terminal.presses("\x1b[Ax");
     terminal.shows_last("(nowhere)> x");
     terminal.presses("\x15\x04");
@@ -49,7 +49,7 @@ fn a_password_is_typed_unseen_and_its_token_kept_for_the_next_time() {
     assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
     assert!(fs::read_to_string(&path).unwrap().contains("t-1"));
 
-    // It signs in at the next start, and after a lost connection.
+    // The token signs in at the next start, and after a lost connection.
     let arguments = ["-c", server.address(), "-n", "alice", "--no-color"];
     let mut terminal = Terminal::start_keeping(state, &arguments);
     let mut peer = server.accept();
@@ -61,7 +61,7 @@ fn a_password_is_typed_unseen_and_its_token_kept_for_the_next_time() {
     let mut peer = server.accept();
     peer.greet();
     peer.expect("/login alice token:t-1");
-    // It was revoked meanwhile.
+    // The token was revoked meanwhile.
     peer.refuses("wrong-password", "It was revoked.");
     terminal.shows_last("name>");
     terminal.shows("what became of it", |rows| {
@@ -89,7 +89,7 @@ fn a_new_password_is_typed_twice_and_signing_out_keeps_nothing() {
     });
     terminal.presses("open sesame\r");
     terminal.shows_last("The same again:");
-    // What others say comes above it.
+    // Messages of others are shown above it.
     peer.says("bob", "hello");
     terminal.shows_row("bob: hello");
     terminal.shows_last("The same again:");
@@ -97,7 +97,7 @@ fn a_new_password_is_typed_twice_and_signing_out_keeps_nothing() {
     peer.expect("/register open sesame");
     peer.send(r#"{"type":"ok","re":"register","name":"alice","token":"t-1"}"#);
     terminal.shows_last("#general>");
-    // Both have a blank in them, so the server has to ask.
+    // Both contain a blank, so the server has to ask.
     terminal.presses("/password\ropen sesame\rclose sesame\rclose sesame\r");
     for (line, asked) in [("/password", "old"), ("open sesame", "new")] {
         peer.expect(line);
@@ -107,7 +107,7 @@ fn a_new_password_is_typed_twice_and_signing_out_keeps_nothing() {
     peer.expect("close sesame");
     peer.send(r#"{"type":"ok","re":"password","token":"t-2"}"#);
     terminal.shows_row("Your password is changed, and you are signed out everywhere else.");
-    // What is kept is kept before anything else is done.
+    // The token is stored before anything else is done.
     terminal.presses("hi\r");
     peer.expect_once("#general", "hi");
     peer.said_ok(1);

@@ -1,5 +1,5 @@
-//! Several devices of one account at the real server: they are in the same channels, and only what
-//! somebody was there to read counts as read.
+//! Several devices of one account on the real server: they are in the same channels, and only what
+//! the user was there to read counts as read.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,7 +11,7 @@ use super::server::Server;
 use super::store::{Store, Talker};
 use super::terminal::Terminal;
 
-/// Alice's account is in #dev and #general, the one entered last; bob is in both.
+/// Alice's account is in #dev and #general, which was entered last; bob is in both.
 struct Scene {
     store: Store,
     phone: Option<Talker>,
@@ -53,7 +53,8 @@ impl Scene {
         self.bob.is_told("gone", "alice");
     }
 
-    /// Alice's phone signs in: what is unread in which channel, and how many private lines waited.
+    /// Alice's phone signs in; returns the unread messages per channel, and how many private
+    /// messages waited.
     fn finds_unread(&mut self) -> (Vec<(String, u64)>, u64) {
         let mut phone = self.store.dialled();
         let rows = phone.does("/login alice open sesame").unwrap();
@@ -75,7 +76,7 @@ fn a_client_into_which_nobody_types_reads_nothing() {
     {
         scene.bob.does(line).unwrap();
     }
-    // #dev is where lines go, though the server has alice in #general.
+    // The client's current channel is #dev, the server's is #general.
     let mut desk = scene.desk(&["-e", "dev"]);
     desk.shows_last("[#general +2! @bob +1] #dev>");
     scene.bob.does("/say #general four").unwrap();
@@ -85,7 +86,7 @@ fn a_client_into_which_nobody_types_reads_nothing() {
     let everything = vec![("#dev".to_owned(), 1), ("#general".to_owned(), 3)];
     assert_eq!(scene.finds_unread(), (everything, 1));
 
-    // With a line typed, what stood above it is read.
+    // After a typed line, what was shown above it is read.
     scene.loses_phone();
     let mut desk = scene.desk(&["-e", "dev"]);
     desk.shows_last("[#general +3! @bob +1] #dev>");
@@ -118,7 +119,7 @@ fn tab_knows_the_people_of_the_channels_that_a_sign_in_led_back_to() {
     peer.send(r##"{"type":"ok","re":"login","name":"alice","current":"#dev"}"##);
     peer.channels_ok();
     desk.shows_last("#dev>");
-    // The first key asks who is there.
+    // The first key makes the client look up the members.
     desk.presses("/msg ca");
     peer.users_ok("#dev");
     peer.send(r#"{"type":"notice","text":"that is all"}"#);
@@ -136,7 +137,7 @@ fn tab_knows_the_people_of_the_channels_that_a_sign_in_led_back_to() {
         desk.shows_last(&format!("#dev> {completed}"));
     }
     desk.presses("\x15\x04");
-    // Nothing was asked again.
+    // The client sent no further request.
     peer.farewell();
     desk.left();
 }
@@ -156,7 +157,7 @@ fn what_one_device_enters_and_leaves_the_others_do_too() {
     desk.shows("where the server has her", |rows| {
         rows.iter().any(|row| row.contains("You are in #dev. Your channels: #dev, #ops."))
     });
-    // What is left while one is away is not entered again.
+    // A channel left during the absence is not entered again.
     scene.store.kill();
     desk.shows("that it is offline", |rows| {
         rows.last().is_some_and(|row| row.starts_with("(offline)"))

@@ -1,5 +1,5 @@
-//! A way to the server on which what the server says can be held up: so a line is said, and its
-//! answer never comes.
+//! A proxy before the server that can drop the server's output: a message is stored, and its answer
+//! never comes.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-/// Connections to its address are passed on to the server's.
+/// A proxy; connections to its address are forwarded to the server.
 pub(crate) struct Gate {
     address: String,
     is_shut: Arc<AtomicBool>,
@@ -21,7 +21,7 @@ impl Gate {
         let (server, shut) = (server.to_owned(), Arc::clone(&is_shut));
         thread::spawn(move || {
             while let Ok((client, _)) = listener.accept() {
-                // Without a server the caller is hung up on.
+                // Without a server the connection is closed.
                 let Ok(server) = TcpStream::connect(&server) else { continue };
                 join(client, server, &shut);
             }
@@ -33,13 +33,12 @@ impl Gate {
         &self.address
     }
 
-    /// What the server says from now on is lost; what is said to it isn't.
+    /// Drops the server's output from now on; its input still passes.
     pub(crate) fn shut(&self) {
         self.is_shut.store(true, Ordering::SeqCst);
     }
 
-    /// For the connections that come: those of before have lost something, and have to be ended
-    /// first.
+    /// For new connections: earlier ones have lost output, and have to be closed first.
     pub(crate) fn open(&self) {
         self.is_shut.store(false, Ordering::SeqCst);
     }
@@ -54,7 +53,7 @@ fn join(client: TcpStream, server: TcpStream, is_shut: &Arc<AtomicBool>) {
 
 fn pass(mut from: TcpStream, mut to: TcpStream, may_pass: impl Fn() -> bool) {
     let mut chunk = [0; 4096];
-    // An end and an error are the same here: the other side is told of an end.
+    // End of file and an error are handled alike: the other side gets an end of file.
     while let Ok(read @ 1..) = from.read(&mut chunk) {
         if may_pass() && to.write_all(&chunk[..read]).is_err() {
             break;

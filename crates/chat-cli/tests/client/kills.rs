@@ -1,4 +1,4 @@
-//! The real server is killed again and again, while a person types and another talks.
+//! The real server is killed repeatedly, while a user types and another one writes.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -8,10 +8,10 @@ use super::store::{Store, Talker};
 use super::terminal::Terminal;
 
 const KILLS: usize = 10;
-/// What bob says around each kill: more than `/enter` replays by itself.
+/// Messages of bob around each kill: more than `/enter` replays.
 const TALK: usize = 30;
 
-/// Bob talks, into the channel and to alice, whenever he is asked to, and tells that he has.
+/// For each request bob sends a message to the channel and one to alice, and reports that he has.
 fn talks(mut bob: Talker, asked: &Receiver<()>, done: &SyncSender<()>) -> Talker {
     let mut said = 0;
     while asked.recv().is_ok() {
@@ -23,7 +23,7 @@ fn talks(mut bob: Talker, asked: &Receiver<()>, done: &SyncSender<()>) -> Talker
     bob
 }
 
-/// The rows of one conversation, as `who: text`.
+/// The rows of one conversation, as `name: text`.
 fn shown_in(place: &str, rows: &[String]) -> Vec<String> {
     let sign = format!("[{place}] ");
     rows.iter().filter_map(|row| row.split_once(&sign)).map(|(_, said)| said.to_owned()).collect()
@@ -53,8 +53,8 @@ fn ten_kills_lose_nothing_and_double_nothing() {
     let (done, has_said) = sync_channel(2 * TALK);
     let bob = thread::spawn(move || talks(bob, &asked, &done));
 
-    // What one is told privately for the first time while one is away can't be asked for: nobody
-    // knows of whom.
+    // The private chat begins before the first kill: after a reconnection a client requests missed
+    // messages only of the private chats that it knows.
     ask.send(()).unwrap();
     has_said.recv().unwrap();
     alice.writes("[@bob] bob: hey-0.");
@@ -68,7 +68,7 @@ fn ten_kills_lose_nothing_and_double_nothing() {
         let lost_answer = kill % 2 == 0;
         if lost_answer {
             gate.shut();
-            // Every other time an action, which has no key.
+            // Every second time an action, which has no key.
             let is_action = kill % 4 == 0;
             if is_action {
                 actions.push(typed);
@@ -81,8 +81,8 @@ fn ten_kills_lose_nothing_and_double_nothing() {
             ask.send(()).unwrap();
         }
         said += TALK;
-        // With an answer lost, all that bob says is missed; else the kill comes into the middle of
-        // it.
+        // With a lost answer, alice misses all of bob's messages; otherwise the kill comes in the
+        // middle of them.
         for _ in 0..if lost_answer { TALK } else { 2 } {
             has_said.recv().unwrap();
         }
@@ -101,7 +101,7 @@ fn ten_kills_lose_nothing_and_double_nothing() {
         // Bob comes back too.
         ask.send(()).unwrap();
         said += 1;
-        // A server that is lost so often is tried more and more seldom, unless one asks for it.
+        // The backoff grows with the number of losses; an empty line reconnects at once.
         alice.presses("\r");
         alice.writes(&format!("[#general] alice: alice-{typed}."));
         typed += 1;

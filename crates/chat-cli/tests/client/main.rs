@@ -1,4 +1,4 @@
-//! The client as a process: against a server that follows a script, and against the real one.
+//! The client as a process: against a scripted server, and against the real one.
 
 #![expect(
     clippy::expect_used,

@@ -91,7 +91,7 @@ fn a_server_that_refuses_at_the_door_is_one_clear_line() {
     let client = Client::start(&["-c", server.address(), "-n", "alice"]);
     let mut peer = server.accept();
     peer.send_raw("! server-full: Too many people are here.\r\n");
-    // Read to the end of what it sends, so that closing does not take the words away.
+    // Reads to the end of what the client sends, since closing earlier may discard the refusal.
     peer.expect("/format json");
     drop(peer);
     let address = server.address();
@@ -163,7 +163,7 @@ fn who_prints_for_nobody_still_says_what_it_was_given() {
     let mut peer = server.accept_in("alice", "#general");
     peer.expect_once("#general", "one");
     client.stop_listening();
-    // The first of these meets nobody, and no more is read from the input, which stays open.
+    // The first of these fails to write, and no more is read from the input, which stays open.
     peer.says("bob", "hello");
     peer.said_ok(1);
     peer.expect_once("#general", "two");
@@ -175,7 +175,7 @@ fn who_prints_for_nobody_still_says_what_it_was_given() {
 
 #[test]
 fn a_slow_reader_of_the_pipe_gets_every_line() {
-    // Far more than the pipe, the socket and the client hold between them.
+    // Far more than the pipe, the socket and the client buffer together.
     const LINES: usize = 60_000;
     let directory = tempfile::tempdir().unwrap();
     let server = Server::unix(&directory.path().join("chat"));

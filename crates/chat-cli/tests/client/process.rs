@@ -14,11 +14,11 @@ pub(crate) struct Client {
     stdout: Option<BufReader<ChildStdout>>,
 }
 
-/// What is left of it.
+/// The result of a client.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Left {
     pub(crate) code: Option<i32>,
-    /// What was not read before.
+    /// The output that was not read before.
     pub(crate) out: String,
     pub(crate) err: String,
 }
@@ -28,12 +28,12 @@ impl Client {
         Self::start_into(Stdio::piped(), arguments)
     }
 
-    /// The same with somewhere else for its output to go.
+    /// The same with another output.
     pub(crate) fn start_into(output: Stdio, arguments: &[&str]) -> Self {
         Self::spawn(output, &[], arguments)
     }
 
-    /// The same with this in its environment.
+    /// The same with these environment variables.
     pub(crate) fn start_with(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         Self::spawn(Stdio::piped(), environment, arguments)
     }
@@ -42,7 +42,7 @@ impl Client {
         let mut child = Command::new(env!("CARGO_BIN_EXE_chat-cli"))
             .args(arguments)
             .env_remove("CHAT_TOKEN")
-            // Nothing is kept of one test for another, nor of the person who runs it.
+            // The store is off, so tests share no tokens, nor those of the user who runs them.
             .env("XDG_STATE_HOME", "/dev/null")
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
@@ -59,8 +59,8 @@ impl Client {
         self.stdin.as_mut().unwrap().write_all(lines.as_bytes()).unwrap();
     }
 
-    /// The next line that it prints. Its deadline is the server's: a client that waits forever for
-    /// nothing is ended by a server that closes.
+    /// The next line of the output. The deadline is the scripted server's: a client that waits
+    /// forever is ended when that server closes the connection.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.as_mut().unwrap().read_line(&mut line).unwrap();
@@ -75,7 +75,7 @@ impl Client {
         self.stdout = None;
     }
 
-    /// Waits for its end.
+    /// Waits until the client exits.
     pub(crate) fn left(mut self) -> Left {
         let mut stderr = self.child.stderr.take().unwrap();
         let stdout = self.stdout.take();
@@ -102,7 +102,7 @@ impl Client {
     }
 }
 
-/// Runs a client to its end, with nothing to read.
+/// Runs a client to its exit, with an empty input.
 pub(crate) fn run(arguments: &[&str]) -> Left {
     let mut client = Client::start(arguments);
     client.end_input();

@@ -1,5 +1,4 @@
-//! `--send`: lines said by cron jobs, against a server that follows a script and against the real
-//! one.
+//! `--send`: lines sent by cron jobs, against a scripted server and against the real one.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -21,7 +20,7 @@ fn secret_file(folder: &Path, name: &str, text: &str, mode: u32) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// Somebody in #general, which is made for it.
+/// A user in #general, which is created for it.
 fn talker(store: &Store) -> Talker {
     let arguments = ["-c", store.address(), "-n", "maker", "--send", "#general", "--create"];
     let mut maker = Client::start(&arguments);
@@ -184,7 +183,7 @@ fn a_token_or_a_password_comes_from_a_file_or_the_environment() {
     let client = start(&[], Some("from-environment"));
     serve("/login cron token:from-environment", "");
     assert_eq!(client.left(), left(0, ""));
-    // The password is needed once: the token that it gives is kept.
+    // The password is needed once: the token that the server issues is stored.
     let password = secret_file(folder.path(), "password", "open sesame\n", 0o400);
     let client = start(&["--password-file", &password], None);
     serve("/login cron open sesame", r#","token":"kept""#);
@@ -195,7 +194,7 @@ fn a_token_or_a_password_comes_from_a_file_or_the_environment() {
     let client = start(&["--password-file", &password, "--no-keep"], None);
     serve("/login cron open sesame", r#","token":"not-kept""#);
     assert_eq!(client.left(), left(0, ""));
-    // A dead one is removed, and the password takes over.
+    // An invalid token is removed, and the password is used.
     let client = start(&["--password-file", &password], None);
     let mut peer = server.accept();
     peer.greet();
@@ -218,14 +217,14 @@ fn a_secret_that_others_may_read_is_not_used() {
         ("--password-file", "\n", 0o600, "is empty"),
     ] {
         let path = secret_file(folder.path(), "secret", text, mode);
-        // Nobody is called.
+        // The client doesn't connect.
         let arguments =
             ["-c", "/nonexistent/chat.sock", "-n", "cron", "--send", "#general", flag, &path];
         let left = run(&arguments);
         assert_eq!((left.code, left.out.as_str()), (Some(4), ""), "{text}");
         assert!(left.err.contains(told) && !left.err.contains("sesame"), "{}", left.err);
     }
-    // Nobody writes to it, and nobody waits for that.
+    // The pipe has no writer, and the client doesn't wait for one.
     let pipe = folder.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let left = run(&["-n", "cron", "--send", "#general", "--token-file", pipe.to_str().unwrap()]);
@@ -244,7 +243,7 @@ fn each_line_is_said_once_through_lost_answers_and_kills() {
     for n in 0..LINES {
         let dies = n % 12 == 7;
         if dies {
-            // What was said last, or is said next, may lose its answer.
+            // The answer to the previous or the next message may be lost.
             bob.hears("cron", &format!("line-{}.", n - 1));
             gate.shut();
         }

@@ -1,5 +1,5 @@
-//! A server that follows a test's script, line by line. Everything has a deadline, so a test that
-//! goes wrong fails instead of standing still.
+//! A scripted server, driven line by line. Everything has a deadline, so a broken test fails
+//! instead of hanging.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,13 +12,13 @@ use std::time::Duration;
 /// Long enough for a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A listener whose connections are handed to the test.
+/// A listener whose connections are passed to the test.
 pub(crate) struct Server {
     address: String,
     accepted: Receiver<Peer>,
 }
 
-/// One connection of the client's.
+/// A connection of the client.
 pub(crate) struct Peer {
     reader: BufReader<Box<dyn Read + Send>>,
     writer: Box<dyn Write + Send>,
@@ -62,12 +62,12 @@ impl Server {
         &self.address
     }
 
-    /// The next connection.
+    /// Accepts the next connection.
     pub(crate) fn accept(&self) -> Peer {
         self.accepted.recv_timeout(DEADLINE).expect("the client connects")
     }
 
-    /// The next connection, greeted; the client has asked for JSON and taken `name`.
+    /// Accepts the next connection and greets; the client has requested JSON and taken `name`.
     pub(crate) fn accept_named(&self, name: &str) -> Peer {
         let mut peer = self.accept();
         peer.greet();
@@ -110,7 +110,7 @@ impl Peer {
         Self { reader: BufReader::new(Box::new(reader)), writer: Box::new(writer) }
     }
 
-    /// Greets in text form, as servers do, and agrees to JSON.
+    /// Greets in text form, as servers do, and accepts JSON.
     pub(crate) fn greet(&mut self) {
         self.send_raw(
             "* Welcome to here.\r\n* Type your name to begin, or /help for the menu.\r\n",
@@ -119,7 +119,7 @@ impl Peer {
         self.send(r#"{"type":"ok","re":"format","format":"json"}"#);
     }
 
-    /// The next line of the client's.
+    /// The next line of the client.
     #[track_caller]
     pub(crate) fn line(&mut self) -> Option<String> {
         let mut line = String::new();
@@ -148,21 +148,21 @@ impl Peer {
         self.send(&format!(r#"{{"type":"ok","re":"enter","channel":"{channel}","members":2}}"#));
     }
 
-    /// A client at a terminal asks who is in the channel, for completion.
+    /// A client at a terminal requests the members of the channel, for completion.
     pub(crate) fn users_ok(&mut self, channel: &str) {
         self.expect(&format!("/users {channel}"));
         self.send(&format!(r#"{{"type":"user","name":"carol","channel":"{channel}"}}"#));
         self.send(r#"{"type":"ok","re":"users","count":1}"#);
     }
 
-    /// A client at a terminal asks which channels there are, for completion.
+    /// A client at a terminal requests the list of channels, for completion.
     pub(crate) fn channels_ok(&mut self) {
         self.expect("/channels");
         self.send(r##"{"type":"channel","name":"#random","members":1,"topic":null}"##);
         self.send(r#"{"type":"ok","re":"channels","count":1}"#);
     }
 
-    /// The client says `text` into `place` so that it is said once; gives the key.
+    /// The client sends `text` to `place` with `/once`; returns the key.
     #[track_caller]
     pub(crate) fn expect_once(&mut self, place: &str, text: &str) -> String {
         let line = self.line().expect("the client says something");
@@ -175,7 +175,7 @@ impl Peer {
         key.to_owned()
     }
 
-    /// Agrees to a line said in #general.
+    /// Confirms a message in #general.
     pub(crate) fn said_ok(&mut self, id: u64) {
         self.send(&format!(
             r##"{{"type":"ok","re":"once","id":{id},"time":"2026-11-22T07:44:05.000Z","channel":"#general"}}"##
@@ -187,12 +187,12 @@ impl Peer {
         self.send(&format!(r#"{{"type":"error","re":"x","code":"{code}","text":"{text}"}}"#));
     }
 
-    /// A line of #general out of the past.
+    /// A message of #general from history.
     pub(crate) fn tells_past(&mut self, id: u64, from: &str, text: &str) {
         self.send(&message_with(id, from, text).replace(r#""id""#, r#""past":true,"id""#));
     }
 
-    /// A line of #general, as it is said.
+    /// A live message of #general.
     pub(crate) fn tells(&mut self, id: u64, from: &str, text: &str) {
         self.send(&message_with(id, from, text));
     }
@@ -209,7 +209,7 @@ impl Peer {
         self.send(&format!(r#"{{"type":"ok","re":"history",{place},"count":{count}}}"#));
     }
 
-    /// The client asks to leave, and the server closes.
+    /// The client leaves, and the server closes the connection.
     pub(crate) fn farewell(mut self) {
         self.expect("/quit");
         self.send(r#"{"type":"ok","re":"quit"}"#);
@@ -217,7 +217,7 @@ impl Peer {
     }
 }
 
-/// A line that somebody said in #general.
+/// A message in #general.
 pub(crate) fn message(from: &str, text: &str) -> String {
     message_with(1, from, text)
 }

@@ -1,4 +1,4 @@
-//! The real server, which keeps what was said, and somebody who talks to it.
+//! The real server, which stores messages, and a client that writes to it.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::server::DEADLINE;
 
-/// A server that may be killed and started again, on the same port and with the same data.
+/// A server that may be killed and restarted, on the same port and with the same data.
 pub(crate) struct Store {
     data: TempDir,
     address: String,
@@ -35,7 +35,7 @@ impl Store {
         &self.address
     }
 
-    /// As by `kill -9`.
+    /// Kills the server with SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.up.set(false);
         self.child.kill().unwrap();
@@ -47,14 +47,14 @@ impl Store {
         self.up.set(true);
     }
 
-    /// Somebody at a plain socket, who has no name yet.
+    /// A client on a plain socket, without a name yet.
     pub(crate) fn dialled(&self) -> Talker {
         let mut talker = self.talker("nobody");
         talker.dial().expect("the server is there");
         talker
     }
 
-    /// Somebody who talks to it, once they have something to say.
+    /// A client that connects once it has something to send.
     pub(crate) fn talker(&self, name: &str) -> Talker {
         let (name, address) = (name.to_owned(), self.address.clone());
         Talker { name, address, up: Arc::clone(&self.up), link: None }
@@ -63,7 +63,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        // It may have been killed by the test.
+        // The test may have killed it.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -85,7 +85,7 @@ fn spawn(data: &Path, listen: &str) -> (Child, String) {
     (child, address)
 }
 
-/// The real server lies beside the client.
+/// The server's binary is beside the client's.
 fn program() -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_chat-cli")).with_file_name("chat-server");
     assert!(
@@ -95,14 +95,14 @@ fn program() -> PathBuf {
     program
 }
 
-/// Waits for the address in the log, and goes on reading so that the server never waits for us;
-/// gives the log if there is none in time.
+/// Waits for the address in the log, and goes on reading so that the server never blocks on it;
+/// returns the log if there is no address in time.
 fn address_in(mut log: impl std::io::BufRead + Send + 'static) -> Result<String, String> {
     let (give, lines) = sync_channel(1_024);
     thread::spawn(move || {
         let mut line = String::new();
         while log.read_line(&mut line).is_ok_and(|read| read > 0) {
-            // Nobody listens once the address is known.
+            // The receiver is dropped once the address is known.
             let _ = give.try_send(line.trim_end().to_owned());
             line.clear();
         }
@@ -129,7 +129,7 @@ fn find_address(lines: &Receiver<String>) -> Result<String, String> {
     Err(seen)
 }
 
-/// Whether the server is there.
+/// Whether the server runs.
 #[derive(Default)]
 struct Up {
     is_up: Mutex<bool>,
@@ -149,7 +149,7 @@ impl Up {
     }
 }
 
-/// Somebody with a plain socket, who says everything once and comes back after each loss.
+/// A client on a plain socket that sends each message exactly once and reconnects after each loss.
 pub(crate) struct Talker {
     name: String,
     address: String,
@@ -158,20 +158,20 @@ pub(crate) struct Talker {
 }
 
 impl Talker {
-    /// Says it, however many connections that takes; `key` is its alone.
+    /// Sends the message, across any number of connections; `key` is unique to it.
     pub(crate) fn says(&mut self, key: &str, place: &str, text: &str) {
         let line = format!("/once {key} {place} {text}");
         self.until(&line, |talker| {
             let answer = talker.asks(&line)?.pop()?;
             if answer["code"] == "no-such-user" {
-                // They come back to the channel as well.
+                // Other clients return to the channel as well.
                 while talker.row()?["type"] != "entered" {}
             }
             (answer["type"] == "ok").then_some(())
         });
     }
 
-    /// The lines of a conversation as a terminal shows them, oldest first.
+    /// The messages of a conversation as a terminal shows them, oldest first.
     pub(crate) fn history(&mut self, place: &str) -> Vec<String> {
         let line = format!("/history {place} 10000 after 0");
         let rows = self.until(&line, |talker| {
@@ -191,11 +191,11 @@ impl Talker {
         rows.iter().filter(|row| row["past"] == true).map(row).collect()
     }
 
-    /// Waits until `who` says `text` in #general.
+    /// Waits until `who` sends `text` to #general.
     pub(crate) fn hears(&mut self, who: &str, text: &str) {
         let said = |row: &Value| row["from"] == who && row["text"] == text;
         self.until(text, |talker| {
-            // It may have been said before this connection.
+            // It may have been sent before this connection.
             if talker.asks("/history #general 20")?.iter().any(said) {
                 return Some(());
             }
@@ -204,7 +204,7 @@ impl Talker {
         });
     }
 
-    /// Tries on one connection after the other until it works.
+    /// Tries on one connection after the other until it succeeds.
     fn until<T>(&mut self, what: &str, attempt: impl Fn(&mut Self) -> Option<T>) -> T {
         let until = Instant::now() + DEADLINE;
         while Instant::now() < until {
@@ -237,7 +237,7 @@ impl Talker {
         self.does("/format json").map(|_| ())
     }
 
-    /// What comes of the line before its `ok`. `None` if the connection is lost.
+    /// The lines before the `ok` to the line. `None` if the connection is lost.
     #[track_caller]
     pub(crate) fn does(&mut self, line: &str) -> Option<Vec<Value>> {
         let mut rows = self.asks(line)?;
@@ -246,14 +246,13 @@ impl Talker {
         Some(rows)
     }
 
-    /// Waits for a line of this type about this person.
+    /// Waits for an event of this type about this user.
     pub(crate) fn is_told(&mut self, kind: &str, user: &str) {
         while self.row().is_some_and(|row| row["type"] != kind || row["user"] != user) {}
         assert!(self.link.is_some(), "no {kind} of {user}");
     }
 
-    /// Everything up to the answer, also what comes of others meanwhile. `None` if the connection
-    /// is lost.
+    /// Everything up to the answer, events of others included. `None` if the connection is lost.
     fn asks(&mut self, line: &str) -> Option<Vec<Value>> {
         let (_, writer) = self.link.as_mut()?;
         if writer.write_all(format!("{line}\n").as_bytes()).is_err() {
@@ -279,7 +278,7 @@ impl Talker {
                 self.link = None;
                 return None;
             }
-            // The greeting is no JSON.
+            // The greeting is not JSON.
             if let Ok(row) = serde_json::from_str(&line) {
                 return Some(row);
             }

@@ -1,4 +1,4 @@
-//! At a terminal: a real pseudo-terminal, and what its screen shows.
+//! At a terminal: a real pseudo-terminal, and its screen.
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;
@@ -11,14 +11,14 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 
 use super::server::{DEADLINE, Server, message};
 
-/// Rows that the terminal keeps.
+/// Rows of scrollback.
 const SCROLLBACK: usize = 3_000;
 const SIZE: PtySize = PtySize { rows: 12, cols: 100, pixel_width: 0, pixel_height: 0 };
 
 /// A client at a terminal.
 pub(crate) struct Terminal {
     child: Box<dyn Child + Send + Sync>,
-    /// Closing it would hang up on the client.
+    /// Closing it would send SIGHUP to the client.
     _master: Box<dyn MasterPty + Send>,
     keys: Box<dyn std::io::Write + Send>,
     chunks: Receiver<Vec<u8>>,
@@ -35,12 +35,12 @@ impl Terminal {
         terminal
     }
 
-    /// A terminal that shows nothing, and takes nothing, before it is told to go on.
+    /// A terminal that neither shows nor takes anything until it is resumed.
     fn start_stopped(arguments: &[&str]) -> Self {
         Self::spawn(Path::new("/dev/null"), arguments)
     }
 
-    /// A terminal whose client keeps what it keeps in this folder.
+    /// A terminal whose client stores its tokens in this folder.
     pub(crate) fn start_keeping(state: &Path, arguments: &[&str]) -> Self {
         let mut terminal = Self::spawn(state, arguments);
         terminal.go_on();
@@ -65,7 +65,7 @@ impl Terminal {
         thread::spawn(move || {
             let _ = opened.recv();
             let mut chunk = [0; 4096];
-            // Reading fails once the client is gone.
+            // Reading fails once the client has exited.
             while let Ok(read @ 1..) = reader.read(&mut chunk) {
                 if give.send(chunk[..read].to_vec()).is_err() {
                     return;
@@ -104,7 +104,7 @@ impl Terminal {
         rows
     }
 
-    /// Reads until the screen is as wanted.
+    /// Reads until the screen matches.
     #[track_caller]
     pub(crate) fn shows(&mut self, what: &str, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
         let until = Instant::now() + DEADLINE;
@@ -124,19 +124,19 @@ impl Terminal {
         }
     }
 
-    /// Reads until the last row is this.
+    /// Reads until this is the last row.
     #[track_caller]
     pub(crate) fn shows_last(&mut self, row: &str) -> Vec<String> {
         self.shows(row, |rows| rows.last().is_some_and(|last| last == row))
     }
 
-    /// Reads until some row ends with this.
+    /// Reads until a row ends with this.
     #[track_caller]
     pub(crate) fn shows_row(&mut self, end: &str) {
         self.shows(end, |rows| rows.iter().any(|row| row.ends_with(end)));
     }
 
-    /// Reads until a line that ends with this was written, wherever it is by now.
+    /// Reads until a line that ends with this was written, even if it has scrolled away.
     #[track_caller]
     pub(crate) fn writes(&mut self, end: &str) {
         let line = format!("{end}\r\n");
@@ -152,12 +152,12 @@ impl Terminal {
         }
     }
 
-    /// All that was written so far.
+    /// Everything written so far.
     pub(crate) fn written(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
 
-    /// Every row, also those that have scrolled away.
+    /// All rows, including those that have scrolled away.
     pub(crate) fn all_rows(&mut self) -> Vec<String> {
         let (height, columns) = self.parser.screen().size();
         let screen = self.parser.screen_mut();
@@ -177,7 +177,7 @@ impl Terminal {
         all
     }
 
-    /// Ends the client as one that has no time for anything.
+    /// Kills the client with SIGKILL.
     pub(crate) fn killed(mut self) {
         let pid = self.child.process_id().unwrap().to_string();
         let killed = Command::new("kill").args(["-KILL", &pid]).status().unwrap();
@@ -185,7 +185,7 @@ impl Terminal {
         self.child.wait().unwrap();
     }
 
-    /// Reads to the end; the exit code, and everything that was ever written.
+    /// Reads to the end; returns the exit code, and everything that was written.
     pub(crate) fn left(mut self) -> (u32, String) {
         let until = Instant::now() + DEADLINE;
         while let Ok(chunk) =
@@ -361,7 +361,7 @@ fn a_lost_connection_is_told_and_made_again() {
 
 #[test]
 fn a_stopped_terminal_does_not_stop_the_socket() {
-    // Far more than the socket and the client hold.
+    // Far more than the socket and the client buffer.
     const LINES: usize = 60_000;
     let directory = tempfile::tempdir().unwrap();
     let server = Server::unix(&directory.path().join("chat"));
@@ -369,7 +369,7 @@ fn a_stopped_terminal_does_not_stop_the_socket() {
     let mut terminal = Terminal::start_stopped(&arguments);
     let mut peer = server.accept_at_terminal("alice", "#general");
     for n in 0..LINES {
-        // Fails at its deadline if nobody reads.
+        // Fails at its deadline if the client doesn't read.
         peer.says("bob", &format!("{n:0200}"));
     }
     peer.send(&message("bob", "the last one"));

@@ -1,4 +1,4 @@
-//! The same of channels that are run.
+//! The same for moderation of channels.
 
 use chat_proto::command_table::CommandKind;
 use chat_proto::event::{ModLogEntry, Restriction, Term};

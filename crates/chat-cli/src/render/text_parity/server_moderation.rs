@@ -1,4 +1,4 @@
-//! The same of what operators of the server do.
+//! The same for actions of the server's operators.
 
 use chat_proto::ban_mask::ServerBanMask;
 use chat_proto::command::InvitationCode;

@@ -1,8 +1,8 @@
 use super::*;
 use crate::identity::SignInCredential;
 
-/// Plays a job by hand: its steps come out as short lines, the time stands still unless it is
-/// moved.
+/// Drives a job by hand: its actions are recorded as short lines, and the clock stands still unless
+/// a test moves it.
 struct JobScript {
     job: SendJob,
     start: Instant,
@@ -29,7 +29,7 @@ impl JobScript {
         Self { job: SendJob::new(order), start: now.instant, now }
     }
 
-    /// With an input that has ended after these lines, and a connection on which the name is taken.
+    /// With an input that has ended after these lines, and a connection on which the name is set.
     fn named(lines: &[&str], change: impl FnOnce(&mut SendOptions)) -> Self {
         let mut play = Self::new(change);
         assert_eq!(play.reads(lines), ["connect"]);
@@ -83,8 +83,8 @@ impl JobScript {
         self.done()
     }
 
-    /// Waits for the job's own deadline; what happened, and after how many seconds since the
-    /// beginning.
+    /// Moves the clock to the job's own deadline; returns the seconds since the start, and the
+    /// actions.
     fn waits(&mut self) -> (u64, Vec<String>) {
         self.now.instant = self.job.deadline().expect("something to wait for");
         self.job.on_time(self.now);
@@ -298,7 +298,7 @@ fn what_the_server_says_at_the_door_is_told() {
     let told = "complain given up after 1 s: here:5002 refused: server-full: Too many people are here. \
                 1 line was not said.";
     assert_eq!(play.waits().1[0], told);
-    // Only what may pass is waited for.
+    // Only temporary refusals are retried.
     for again in [true, false] {
         let mut play = JobScript::new(|order| order.again = again);
         play.reads(&["one"]);

@@ -1,11 +1,11 @@
-//! Accounts, and what is told of the time when one wasn't here.
+//! Accounts, and what is shown of messages that were missed.
 
 use super::*;
 
 const SIGNED_IN: &str = r#"{"type":"ok","re":"login","name":"alice"}"#;
 const WITH_TOKEN: &str = r#"{"type":"ok","re":"login","name":"alice","token":"new"}"#;
 
-/// Alice at the terminal, to whom a token was given before.
+/// Alice at a terminal, with a token from before.
 fn kept() -> SessionScript {
     with_kept(Some("alice"))
 }
@@ -229,7 +229,7 @@ fn a_pipe_may_be_asked_for_its_password() {
     assert_eq!(play.types("/forget"), ["send /forget"]);
     assert!(play.types("sesame").is_empty());
     assert_eq!(play.gets(&[ASKED, r#"{"type":"ok","re":"forget"}"#]), ["send sesame"]);
-    // An end where a password should be is no password.
+    // The end of the input is no password.
     let mut play = SessionScript::new(Mode::Pipe, None, &[]);
     play.connects();
     play.gets(&[FORMAT_OK]);
@@ -256,12 +256,12 @@ fn passwords_typed_ahead_are_sent_once_they_are_asked_for() {
     assert_eq!(play.gets(&[ASKED, OK]), ["send old one"]);
     assert_eq!(play.gets(&[ASKED, OK]), ["send new one"]);
     assert_eq!(play.gets(&[r#"{"type":"ok","re":"password","token":"t"}"#]).len(), 2);
-    // Refused, it isn't asked for, and what was typed is forgotten.
+    // After a refusal the server doesn't ask, and the passwords are dropped.
     play.session.passwords_typed(passwords());
     play.types("/password");
     play.gets(&[&error("not-signed-in")]);
     assert_eq!(play.types("hi"), ["send /once feed-3 #general hi"]);
-    // A wrong one ends it.
+    // A wrong password ends the request.
     play.gets(&[&error("muted")]);
     play.session.passwords_typed(passwords());
     play.types("/password");
@@ -314,7 +314,7 @@ fn who_signs_in_is_where_they_were_and_sees_what_waited() {
         "what is new where one is stands above"
     );
     play.gets(&[r#"{"type":"ok","re":"channels","count":0}"#]);
-    // After a lost connection all of it is shown itself, from where one had read.
+    // After a lost connection all messages are shown, from the read position on.
     play.loses("x");
     play.waits();
     play.connects();

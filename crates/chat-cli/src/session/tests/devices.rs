@@ -1,4 +1,4 @@
-//! Other devices of one's account, and that nothing counts as read while nobody types.
+//! Other devices of the account; nothing counts as read while the user doesn't type.
 
 use super::*;
 
@@ -20,8 +20,7 @@ fn in_dev(id: u64, text: &str) -> String {
     live(id, "bob", text).replace("#general", "#dev")
 }
 
-/// Alice, who begins by this command line and is in #general and #dev, of which #dev is current to
-/// the server.
+/// Alice, with this command line and in #general and #dev; #dev is the server's current channel.
 fn begins(mode: Mode, enter: &[&str]) -> (SessionScript, Vec<String>) {
     let mut play = SessionScript::with(mode, Some("alice"), enter, |options| {
         options.credentials = vec![SignInCredential::token("t")];
@@ -75,7 +74,8 @@ fn who_is_there_is_asked_once_the_person_begins_to_type() {
     assert_eq!(play.done(), [""; 0]);
     play.gets(&[r##"{"type":"user","name":"carol","channel":"#general"}"##]);
     assert_eq!(play.session.names.lock().unwrap().people("c"), ["carol"]);
-    // The server has to have her where she sees herself before it takes her for somebody who reads.
+    // The server's current channel must be the one she sees before a line of hers counts as
+    // reading.
     let (mut play, _) = begins(Mode::Terminal, &["#general"]);
     play.gets(&[CHANNELS]);
     play.session.begun(play.now);
@@ -125,7 +125,7 @@ fn what_was_left_elsewhere_is_not_entered_again() {
     play.connects();
     play.gets(&[FORMAT_OK, &reentered("#general", 7)]);
     assert_eq!(play.gets(&[SIGNED_IN]), ["show * Connected again to here:5002."]);
-    // It is left while the way back leads through it.
+    // The channel is left during the reconnection.
     play.gets(&[&reentered("#dev", 3), &in_dev(4, "a")]);
     play.loses("x");
     play.waits();
@@ -186,7 +186,7 @@ fn a_channel_that_one_is_in_is_gone_to_when_something_is_typed() {
         play.gets(&[r##"{"type":"ok","re":"topic","channel":"#general","topic":"Say hello"}"##]);
         assert_eq!(play.types("hi"), ["send /once feed-2 #general hi"], "once is enough");
     }
-    // One that is to be entered is entered, and the last one named is where one is.
+    // A channel to enter is entered, and the last one given is current.
     let (mut play, sent) = begins(Mode::Terminal, &["#new", "#general"]);
     assert_eq!(sent, ["send /enter #new"]);
     assert_eq!(
@@ -213,7 +213,7 @@ fn a_private_chat_is_opened_again_when_something_is_typed() {
     assert!(play.gets(&[none]).is_empty());
     assert_eq!(play.session.prompt(), "@bob> ");
     assert_eq!(play.types("/me waves")[..1], ["send /private bob"]);
-    // Who can't go back there is where the server has them.
+    // If the client can't return there, the server's current channel becomes its own.
     play.gets(&[&error("muted")]);
     assert_eq!(play.session.prompt(), "#dev> ");
 }

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A terminal in memory that shows what a real one would.
+/// A terminal emulator in memory.
 struct ScreenGrid {
     parser: vt100::Parser,
     screen: Screen,
@@ -165,7 +165,7 @@ fn after_a_change_of_width_what_the_terminal_wrapped_anew_is_taken_away() {
     let text = "abcdefghijklmnopqrstuvwxyz";
     let mut shown = ScreenGrid::new(8, 40);
     shown.draws(&["before"], text, text.len());
-    // A terminal of 20 columns that wrapped the line anew: the cursor is one row down.
+    // A terminal of 20 columns that rewrapped the line: the cursor is one row down.
     let mut narrow = ScreenGrid::new(8, 20);
     narrow.parser.process(format!("before\r\n#general> {text}").as_bytes());
     narrow.screen = shown.screen;
