@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use chat_server::store::{Durability, NewMessage, Store, StoreLocation, WriteOp};
+use chat_server::store::{Durability, NewLine, Store, StoreLocation, WriteOp};
 use chat_testkit::{ClientFormat, ServerSetup, TestClient, TestServer};
 use serde_json::Value;
 use socket2::SockRef;
@@ -52,13 +52,13 @@ impl Kept {
         for (id, (days, text)) in (1..).zip(lines) {
             let time = now - days * DAY_MILLIS;
             let author = "past";
-            entries.push(WriteOp::Line(NewMessage {
+            entries.push(WriteOp::Line(NewLine {
                 number,
                 id,
                 time,
                 author,
                 text,
-                ..NewMessage::default()
+                ..NewLine::default()
             }));
         }
         book.commit(&entries).unwrap();

@@ -104,7 +104,7 @@ pub use self::server_moderation::{AuditLogRow, InvitationRow, ServerBanRow};
 pub use self::unread::{UnreadChat, UnreadLines};
 pub use self::viewer::Viewer;
 pub use self::write_op::{
-    AccountOp, AuthorPeriod, ChannelModerationOp, NewListEntry, NewMessage, NewModAction, PurgeOp,
+    AccountOp, AuthorPeriod, ChannelModerationOp, NewLine, NewListEntry, NewModAction, PurgeOp,
     ServerModerationOp, WriteOp,
 };
 pub use self::writer::{ConversationRow, Flusher, NameHolderRow, Writer};

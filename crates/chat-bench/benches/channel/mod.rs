@@ -7,7 +7,7 @@ use chat_proto::id::MessageId;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
-use chat_server::store::{NewMessage, WriteOp};
+use chat_server::store::{NewLine, WriteOp};
 use chat_testkit::test_hub::TestHub;
 use memchr::memmem;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
@@ -18,13 +18,13 @@ pub(crate) const TEXT: &str = "how soon is the deploy of today's release going t
 
 /// A line of the first conversation.
 pub(crate) fn line(id: u64) -> WriteOp<'static> {
-    WriteOp::Line(NewMessage {
+    WriteOp::Line(NewLine {
         number: 1,
         id,
         time: 1_795_333_445_120,
         author: "alice",
         text: TEXT,
-        ..NewMessage::default()
+        ..NewLine::default()
     })
 }
 

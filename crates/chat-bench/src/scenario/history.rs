@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use chat_server::store::{Durability, NewMessage, Store, StoreLocation, WriteOp};
+use chat_server::store::{Durability, NewLine, Store, StoreLocation, WriteOp};
 
 use super::{Bench, Scenario};
 use crate::outcome::{Figures, Finding, Measure};
@@ -144,13 +144,13 @@ fn fill(lines: u64, data: &Path) -> anyhow::Result<()> {
             let channel =
                 if at % 2 == 0 { 0 } else { usize::try_from(1 + at / 2 % (CHANNELS - 1))? };
             ids[channel] += 1;
-            entries.push(WriteOp::Line(NewMessage {
+            entries.push(WriteOp::Line(NewLine {
                 number: u32::try_from(channel + 1)?,
                 id: ids[channel],
                 time: 1_700_000_000_000 + i64::try_from(at)?,
                 author: &authors[usize::try_from(at % 50)?],
                 text,
-                ..NewMessage::default()
+                ..NewLine::default()
             }));
         }
         book.commit(&entries)?;

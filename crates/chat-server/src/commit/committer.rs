@@ -32,7 +32,7 @@ use crate::hub::proposal::{
 use crate::hub::recovered::RecoveredState;
 use crate::store::channel_key;
 use crate::store::{
-    AccountOp, ChannelModerationOp, FORGOTTEN, NewMessage, StoreError, WriteOp, Writer,
+    AccountOp, ChannelModerationOp, FORGOTTEN, NewLine, StoreError, WriteOp, Writer,
 };
 use crate::util::clock::on_the_wall;
 
@@ -827,7 +827,7 @@ impl NewConversation {
 fn entry<'a>(proposal: &'a Proposal, plan: &Plan) -> Option<WriteOp<'a>> {
     match (plan, &proposal.what) {
         (Plan::Message { slot, by_other, hidden }, Payload::Message { text, action }) => {
-            Some(WriteOp::Line(NewMessage {
+            Some(WriteOp::Line(NewLine {
                 number: slot.number,
                 id: slot.id,
                 time: slot.time.0,

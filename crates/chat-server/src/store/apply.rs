@@ -13,7 +13,7 @@ use rusqlite::{CachedStatement, Connection, Transaction, params};
 pub(super) use self::accounts::forget_conversation;
 pub use self::server_moderation::MAX_AUDIT_LOG;
 use super::row::{REDACTED, rowid};
-use super::write_op::{MessageColumns, NewMessage, WriteOp};
+use super::write_op::{LineColumns, NewLine, WriteOp};
 
 pub(super) fn write(change: &Transaction<'_>, entries: &[WriteOp<'_>]) -> rusqlite::Result<()> {
     let mut line = Lazy::new(
@@ -25,8 +25,8 @@ pub(super) fn write(change: &Transaction<'_>, entries: &[WriteOp<'_>]) -> rusqli
     for entry in entries {
         match *entry {
             WriteOp::Line(message) => {
-                let NewMessage { number, id, time, once, .. } = message;
-                let MessageColumns { flags, account, author, text } = message.columns();
+                let NewLine { number, id, time, once, .. } = message;
+                let LineColumns { flags, account, author, text } = message.columns();
                 let place = rowid(number, id);
                 line.get()?.execute(params![place, time, author, flags, text, account])?;
                 if let Some(account) = account {

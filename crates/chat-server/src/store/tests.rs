@@ -55,7 +55,7 @@ const CHAT: WriteOp<'_> =
 fn said<'a>(number: u32, id: u64, author: &'a str, text: &'a str) -> WriteOp<'a> {
     let time = 1_000_000 + i64::try_from(id).unwrap() * 1000;
     let by_other = author == "bob";
-    WriteOp::Line(NewMessage { number, id, time, author, by_other, text, ..NewMessage::default() })
+    WriteOp::Line(NewLine { number, id, time, author, by_other, text, ..NewLine::default() })
 }
 
 fn fold(name: &str) -> String {
@@ -577,7 +577,7 @@ fn keys_and_names_are_kept_over_a_restart() {
     for tried in both() {
         let once = |id, key| match said(1, id, "alice", "hi") {
             WriteOp::Line(message) => {
-                WriteOp::Line(NewMessage { once: Some(("alice", key)), ..message })
+                WriteOp::Line(NewLine { once: Some(("alice", key)), ..message })
             }
             other => other,
         };

@@ -11,7 +11,7 @@ pub enum WriteOp<'a> {
     /// Creates or renames the parties of a private chat.
     Private { number: u32, one: u64, other: u64, one_name: &'a str, other_name: &'a str },
     /// Adds a message.
-    Line(NewMessage<'a>),
+    Line(NewLine<'a>),
     /// Adds a redacted line.
     RedactedLine { number: u32, id: u64, time: i64 },
     /// Closes a channel.
@@ -38,7 +38,7 @@ pub enum WriteOp<'a> {
 /// idempotency key. A hidden message is stored redacted. Times are in milliseconds since 1970.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
-pub struct NewMessage<'a> {
+pub struct NewLine<'a> {
     pub number: u32,
     pub id: u64,
     pub time: i64,
@@ -52,22 +52,22 @@ pub struct NewMessage<'a> {
 }
 
 /// The columns of a message that redaction changes.
-pub(super) struct MessageColumns<'a> {
+pub(super) struct LineColumns<'a> {
     pub(super) flags: i64,
     pub(super) account: Option<u64>,
     pub(super) author: &'a str,
     pub(super) text: &'a str,
 }
 
-impl<'a> NewMessage<'a> {
+impl<'a> NewLine<'a> {
     /// The columns as stored: those of a hidden message are redacted.
-    pub(super) fn columns(&self) -> MessageColumns<'a> {
+    pub(super) fn columns(&self) -> LineColumns<'a> {
         let &Self { account, author, text, .. } = self;
         if self.hidden {
-            MessageColumns { flags: REDACTED, account: None, author: "", text: "" }
+            LineColumns { flags: REDACTED, account: None, author: "", text: "" }
         } else {
             let flags = i64::from(self.action) * ACTION + i64::from(self.by_other) * BY_OTHER;
-            MessageColumns { flags, account, author, text }
+            LineColumns { flags, account, author, text }
         }
     }
 }

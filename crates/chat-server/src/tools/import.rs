@@ -11,9 +11,7 @@ use chat_proto::time::Timestamp;
 use super::row::ExportRow;
 use super::tell;
 use crate::store::channel_key;
-use crate::store::{
-    Durability, NewMessage, Reader, Store, StoreKey, StoreLocation, WriteOp, Writer,
-};
+use crate::store::{Durability, NewLine, Reader, Store, StoreKey, StoreLocation, WriteOp, Writer};
 use crate::util::input;
 
 /// The highest line id.
@@ -251,14 +249,14 @@ impl Import {
             .batch
             .iter()
             .map(|ImportedLine { id, time, said }| match said {
-                Some(ImportedMessage { from, text, action }) => WriteOp::Line(NewMessage {
+                Some(ImportedMessage { from, text, action }) => WriteOp::Line(NewLine {
                     number,
                     id: *id,
                     time: *time,
                     author: from,
                     action: *action,
                     text,
-                    ..NewMessage::default()
+                    ..NewLine::default()
                 }),
                 None => WriteOp::RedactedLine { number, id: *id, time: *time },
             })

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{export, export_user, import};
-use crate::store::{AccountOp, Durability, NewMessage, Store, StoreLocation, WriteOp, Writer};
+use crate::store::{AccountOp, Durability, NewLine, Store, StoreLocation, WriteOp, Writer};
 
 fn writer(directory: &Path) -> Writer {
     let place = StoreLocation::Directory(directory.to_owned());
@@ -14,7 +14,7 @@ fn writer(directory: &Path) -> Writer {
 fn said(number: u32, id: u64, author: &'static str, account: Option<u64>) -> WriteOp<'static> {
     let time = 1_000_000 + i64::try_from(id).unwrap() * 1000;
     let (action, by_other, text) = (id == 2, author == "bob", "hi");
-    WriteOp::Line(NewMessage {
+    WriteOp::Line(NewLine {
         number,
         id,
         time,
@@ -23,7 +23,7 @@ fn said(number: u32, id: u64, author: &'static str, account: Option<u64>) -> Wri
         by_other,
         account,
         text,
-        ..NewMessage::default()
+        ..NewLine::default()
     })
 }
 

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::store::{
-    AuthorPeriod, ChannelModerationOp, Durability, FullTextQuery, NewListEntry, NewMessage,
+    AuthorPeriod, ChannelModerationOp, Durability, FullTextQuery, NewLine, NewListEntry,
     NewModAction, OperatorRow, PurgeOp, ReaderFactory, SearchScope, Store, StoreLocation, WriteOp,
     author_key,
 };
@@ -16,7 +16,7 @@ const GENERAL: WriteOp<'_> =
 
 fn said<'a>(id: u64, author: &'a str, text: &'a str) -> WriteOp<'a> {
     let time = i64::try_from(id).unwrap() * 1000;
-    WriteOp::Line(NewMessage { number: 1, id, time, author, text, ..NewMessage::default() })
+    WriteOp::Line(NewLine { number: 1, id, time, author, text, ..NewLine::default() })
 }
 
 fn rule(rule: ChannelModerationOp<'_>) -> WriteOp<'_> {
@@ -162,7 +162,7 @@ fn hidden_lines_are_told_to_nobody_and_keep_their_ids() {
     writer.flush().unwrap();
     let WriteOp::Line(secret) = said(6, "bob", "buy secretly") else { unreachable!() };
     writer
-        .commit(&[WriteOp::Line(NewMessage { hidden: true, ..secret }), said(7, "bob", "buy five")])
+        .commit(&[WriteOp::Line(NewLine { hidden: true, ..secret }), said(7, "bob", "buy five")])
         .unwrap();
     let by = |name, from, upto| count(&writer, &[AuthorPeriod { name, from, upto }]);
     assert_eq!(by("bob", None, None), 3, "indexed and not, in any case");

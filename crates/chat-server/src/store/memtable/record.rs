@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::row::OnceRow;
-use crate::store::write_op::{AccountOp, MessageColumns, NewMessage, WriteOp};
+use crate::store::write_op::{AccountOp, LineColumns, NewLine, WriteOp};
 
 /// A write operation that may be journaled. Stored records stay readable: new kinds are appended,
 /// and none is changed.
@@ -32,8 +32,8 @@ impl<'a> Record<'a> {
     fn of(entry: &WriteOp<'a>) -> Option<Self> {
         Some(match *entry {
             WriteOp::Line(message) => {
-                let NewMessage { number, id, time, once, .. } = message;
-                let MessageColumns { flags, account, author, text } = message.columns();
+                let NewLine { number, id, time, once, .. } = message;
+                let LineColumns { flags, account, author, text } = message.columns();
                 Self::Line { number, id, time, flags, account, author, text, once }
             }
             WriteOp::Account(AccountOp::Marker { party, number, marker }) => {
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn records_are_read_as_they_were_written() {
         let entries = [
-            WriteOp::Line(NewMessage {
+            WriteOp::Line(NewLine {
                 number: 3,
                 id: 300,
                 time: 1_700_000_000_000,

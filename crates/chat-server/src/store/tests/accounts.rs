@@ -13,7 +13,7 @@ pub(super) const MADE: WriteOp<'_> = WriteOp::Account(AccountOp::Create {
 
 pub(super) fn by(account: u64, line: WriteOp<'_>) -> WriteOp<'_> {
     match line {
-        WriteOp::Line(message) => WriteOp::Line(NewMessage { account: Some(account), ..message }),
+        WriteOp::Line(message) => WriteOp::Line(NewLine { account: Some(account), ..message }),
         other => other,
     }
 }
