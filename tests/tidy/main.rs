@@ -3,7 +3,6 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by them")]
 
 mod documents;
-mod known;
 mod names;
 mod prose;
 mod source;

@@ -14,8 +14,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// A task that ran for this long is started again after the first wait.
 const STEADY: Duration = Duration::from_mins(1);
 
-/// Runs a task until it ends by itself. A panic is logged with the name of the task and how often it
-/// has panicked, and the task is started again with the same `state`.
+/// Runs a task until it ends by itself. A panic is logged with the name of the task and how often
+/// it has panicked, and the task is started again with the same `state`.
 pub(super) async fn supervise<S: Clone, F: Future<Output = ()>>(
     task: &'static str,
     state: S,

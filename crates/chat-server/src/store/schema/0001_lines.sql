@@ -1,7 +1,7 @@
--- A line's place is its conversation's number << 36 | its id: one tree, no second index, and the words have
--- the same row id. `last` and `floor`: so many ids were given at least, and lines up to that one are kept
--- no more; `indexed`: up to that one their words are in the index. A private chat has two parties and no
--- name.
+-- `line.place` is the conversation's number << 36 | the message's id: one tree, no second index,
+-- and the full-text index has the same row id. `last`: the highest id, at least. `floor`: messages
+-- up to this id are removed by retention. `indexed`: messages up to this id are in the full-text
+-- index. A private chat has two parties and no name.
 
 CREATE TABLE conversation (
     number INTEGER PRIMARY KEY,

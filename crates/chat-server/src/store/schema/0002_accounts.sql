@@ -1,5 +1,5 @@
--- An account's number is that of its party, under which private chats are kept. Names of accounts and of
--- ignored people are found by their folded form.
+-- An account's number is that of its party, which private chats refer to. Names of accounts and of
+-- ignored users are looked up in folded form.
 
 CREATE TABLE account (
     party INTEGER PRIMARY KEY,
@@ -31,8 +31,8 @@ CREATE TABLE ignored (
 ) WITHOUT ROWID;
 CREATE INDEX ignored_other ON ignored (other) WHERE other IS NOT NULL;
 
--- Up to `marker` the account has read the conversation. Of a private chat that row is all there is; a channel's
--- row is also what makes the account a member.
+-- The account has read the conversation up to `marker`. The row of a channel also makes the account
+-- a member.
 CREATE TABLE member (
     party INTEGER NOT NULL,
     number INTEGER NOT NULL,
@@ -49,14 +49,14 @@ CREATE TABLE operator (
 ) WITHOUT ROWID;
 CREATE INDEX operator_party ON operator (party);
 
--- Accounts whose lines are being blanked. What they wrote is looked for up to the place `looked`.
+-- Accounts whose messages are being redacted. Those up to the place `looked` are done.
 CREATE TABLE erasing (
     party INTEGER PRIMARY KEY,
     looked INTEGER NOT NULL DEFAULT 0
 );
 
--- The account of its author. An index of it would cost every line one more page in the log; instead it is known in
--- which conversations an account wrote.
+-- The author's account. An index on it would add a page to the log for each message; `wrote` has
+-- the conversations in which an account wrote instead.
 ALTER TABLE line ADD COLUMN account INTEGER;
 
 CREATE TABLE wrote (

@@ -2,8 +2,8 @@
 ALTER TABLE conversation ADD COLUMN topic_by INTEGER;
 CREATE INDEX conversation_topic_by ON conversation (topic_by) WHERE topic_by IS NOT NULL;
 
--- How channels are run. `mark`: who is banned (list 0), muted (1) or invited (2), with the party and the account that
--- they had then. `act`: what was done, in order.
+-- Moderation of channels. `mark`: bans (list 0), mutes (1) and invitations (2), with the party and
+-- the account of the target at that time. `act`: the actions, in order.
 
 CREATE TABLE setting (
     number INTEGER NOT NULL,
@@ -39,6 +39,6 @@ CREATE TABLE act (
     PRIMARY KEY (number, at)
 ) WITHOUT ROWID;
 
--- What somebody gave as their reasons goes with their account.
+-- An account's reasons are removed with the account.
 CREATE INDEX mark_by ON mark ("by" COLLATE NOCASE);
 CREATE INDEX act_by ON act ("by" COLLATE NOCASE);

@@ -1,6 +1,6 @@
--- What operators of the server decide. Where an operator is named, NULL stands for whoever sits at the shell.
+-- Server moderation. An operator of NULL is the administrator at the shell.
 
--- Codes that let somebody register, by their hash. One that was used is gone.
+-- Invitation codes for registration, by hash. A used code is removed.
 CREATE TABLE invitation (
     hash BLOB PRIMARY KEY,
     author TEXT,
@@ -8,7 +8,7 @@ CREATE TABLE invitation (
     until INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- Who is kept out of the server. `key` is the same for all ways to type it; `shown` is as it was typed.
+-- Server bans. `key` is the same for all spellings; `shown` is the spelling that was typed.
 CREATE TABLE server_ban (
     key TEXT PRIMARY KEY,
     shown TEXT NOT NULL,
@@ -18,7 +18,7 @@ CREATE TABLE server_ban (
     reason TEXT
 ) WITHOUT ROWID;
 
--- What was done, by whom, to whom, for how long and why; numbered in order, and the oldest go.
+-- The audit log, numbered in order. The oldest rows are removed.
 CREATE TABLE server_act (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     time INTEGER NOT NULL,

@@ -1,2 +1,2 @@
--- From this version on lines may wait in the journal beside this file (recent.db), which an earlier program would not
--- look into. The tables are as before.
+-- From this version on messages may be in the journal beside this file (recent.db), which earlier
+-- versions don't read. The tables are unchanged.

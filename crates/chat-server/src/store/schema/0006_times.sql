@@ -1,5 +1,6 @@
--- From this line of a conversation on, times grow with the ids, or stay. Earlier versions, and imports, stored what the
--- clock showed; the server itself never stores a time before that of the line before it.
+-- After this message of a conversation, times never decrease with the ids. Earlier versions and
+-- imports stored the time of the clock; the server never stores a time before that of the message
+-- before it.
 ALTER TABLE conversation ADD COLUMN unordered INTEGER NOT NULL DEFAULT 0;
 UPDATE conversation SET unordered = coalesce((
     SELECT max(place) & 68719476735 FROM (

@@ -1,6 +1,7 @@
--- Which store this file belongs to. `generation`: a random number, drawn at each start and also in recent.db, so that a file
--- of another store or of another time is noticed; NULL in a backup, and before the first start. `put`: lines up to
--- this row of recent.db are in these tables for good.
+-- The store that this file belongs to. `generation`: a random number, drawn at each start and
+-- stored in recent.db too, which detects a file of another store or of another time; NULL in a
+-- backup and before the first start. `put`: rows of recent.db up to this one are in these tables
+-- and synced.
 CREATE TABLE store (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     id INTEGER,

@@ -1,8 +1,10 @@
--- `author_block`: the blocks of 256 ids of a conversation in which an author (folded) wrote, of lines up to `indexed`. It is
--- filled with the index of words, which is made anew for it.
+-- `author_block`: the blocks of 256 ids of a conversation in which an author (folded) wrote, for
+-- messages up to `indexed`. It is filled together with the full-text index, which is rebuilt for
+-- it.
 --
--- `pending_purge`: a purge that is committed and whose lines aren't all marked as hidden. It hides the lines up to the id `upto` that
--- the author (folded) said at a time from `since` to `until`, if there are bounds. Up to `looked` they are marked.
+-- `pending_purge`: a committed purge with messages that aren't marked as hidden yet. It hides the
+-- messages up to the id `upto` by the author (folded), from `since` to `until` if there are bounds.
+-- Those up to `looked` are marked.
 CREATE TABLE author_block (
     number INTEGER NOT NULL,
     author TEXT NOT NULL,
