@@ -62,7 +62,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds every listener and opens the store. Nobody is let in before [`Server::run`].
+    /// Binds every listener and opens the store. [`Server::run`] accepts connections.
     pub fn bind(config: Config) -> anyhow::Result<Self> {
         let unacknowledged = config.connection_config.write_deadline;
         let mut tcp = Vec::new();
@@ -275,7 +275,7 @@ pub(crate) fn hub_part(hub: &Arc<Hub>) -> Probe {
     Probe { name: "hub", ask: Box::new(ask) }
 }
 
-/// How the listeners are told in the log.
+/// The addresses and the path of the listeners, for the log.
 pub fn describe(addresses: &[SocketAddr], unix: Option<&Path>) -> String {
     let unix = unix.map(|path| path.display().to_string());
     let all: Vec<String> = addresses.iter().map(ToString::to_string).chain(unix).collect();

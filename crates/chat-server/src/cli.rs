@@ -122,7 +122,7 @@ pub struct AdminArgs {
 
     /// The request
     #[command(subcommand)]
-    pub wish: AdminSubcommand,
+    pub command: AdminSubcommand,
 }
 
 /// A request to the running server.

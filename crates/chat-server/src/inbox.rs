@@ -41,7 +41,7 @@ pub(crate) struct Inbox {
 /// A subscription to a channel.
 pub(crate) struct Subscription {
     pub(crate) channel: Arc<Channel>,
-    /// Tells this entry from other entries of the same client.
+    /// Distinguishes this entry from other entries of the same client.
     pub(crate) entry: u64,
     /// The channel's bit in the ready set.
     slot: u32,

@@ -44,12 +44,12 @@ async fn answer(
     Ok(match request {
         SocketRequest::Grant { name } => {
             let name = user_name(&name)?;
-            decree(hub, AdminRequest::Admin(name.clone(), true), None, now).await?;
+            submit(hub, AdminRequest::Admin(name.clone(), true), None, now).await?;
             vec![SocketReply::done(format!("{name} is an operator of the server."))]
         }
         SocketRequest::Revoke { name } => {
             let name = user_name(&name)?;
-            decree(hub, AdminRequest::Admin(name.clone(), false), None, now).await?;
+            submit(hub, AdminRequest::Admin(name.clone(), false), None, now).await?;
             vec![SocketReply::done(format!("{name} is no operator of the server."))]
         }
         SocketRequest::Operators {} => {
@@ -59,8 +59,8 @@ async fn answer(
             listed(rows, "operators")
         }
         SocketRequest::Kill { user, reason } => {
-            let wish = AdminRequest::Kill(user_name(&user)?);
-            match decree(hub, wish, why(CommandKind::Kill, reason.as_deref())?, now).await? {
+            let request = AdminRequest::Kill(user_name(&user)?);
+            match submit(hub, request, why(CommandKind::Kill, reason.as_deref())?, now).await? {
                 OkReply::Killed { user, count } => {
                     let text = format!("Connections of {user} that were ended: {count}.");
                     vec![SocketReply::counted(count, text)]
@@ -70,7 +70,7 @@ async fn answer(
         }
         SocketRequest::Announce { text } => {
             let text = Text::new(&text).ok_or_else(Refusal::blank_line)?;
-            match decree(hub, AdminRequest::Announce(text), None, now).await? {
+            match submit(hub, AdminRequest::Announce(text), None, now).await? {
                 OkReply::Announced { count } => {
                     vec![SocketReply::counted(
                         count,
@@ -88,7 +88,7 @@ async fn answer(
             listed(rows, "numbers")
         }
         SocketRequest::Invitation {} => {
-            match decree(hub, AdminRequest::Invitation, None, now).await? {
+            match submit(hub, AdminRequest::Invitation, None, now).await? {
                 OkReply::Invitation { invite, until } => {
                     let invite = invite.expose().to_owned();
                     let text = format!(
@@ -138,8 +138,8 @@ async fn answer(
             if let (Some(_), Some(again)) = (given, typed) {
                 return Err(Refusal::period_without_for(&again.to_string()));
             }
-            let wish = AdminRequest::Ban(target, given.or(typed));
-            match decree(hub, wish, reason, now).await? {
+            let request = AdminRequest::Ban(target, given.or(typed));
+            match submit(hub, request, reason, now).await? {
                 OkReply::ServerBanned { target, term, count } => {
                     let text = format!("{target} is banned{term}; connections ended: {count}.");
                     let until = until(term);
@@ -158,7 +158,7 @@ async fn answer(
         }
         SocketRequest::Unban { target } => {
             let target = ServerBanMask::read(&target)?;
-            match decree(hub, AdminRequest::Unban(target), None, now).await? {
+            match submit(hub, AdminRequest::Unban(target), None, now).await? {
                 OkReply::ServerUnbanned { target, changed: true } => {
                     vec![SocketReply::done(format!("{target} is not banned any more."))]
                 }
@@ -214,7 +214,7 @@ async fn answer(
         }
         SocketRequest::DeleteAccount { name } => {
             let name = user_name(&name)?;
-            decree(hub, AdminRequest::Delete(name.clone()), None, now).await?;
+            submit(hub, AdminRequest::Delete(name.clone()), None, now).await?;
             vec![SocketReply::done(format!(
                 "The account {name} is deleted, with all that it wrote."
             ))]
@@ -242,14 +242,14 @@ async fn answer(
     })
 }
 
-async fn decree(
+async fn submit(
     hub: &Arc<Hub>,
-    wish: AdminRequest,
+    request: AdminRequest,
     reason: Option<Text>,
     now: Timestamp,
 ) -> Result<OkReply, Refusal> {
     let (asker, answer) = oneshot::channel();
-    hub.submit_admin_command(Issuer::Shell(asker), wish, reason, now)?;
+    hub.submit_admin_command(Issuer::Shell(asker), request, reason, now)?;
     answer.await.map_err(|_| Refusal::internal())?
 }
 
@@ -257,7 +257,7 @@ async fn decree(
 async fn act(
     hub: &Arc<Hub>,
     channel: &str,
-    deed: ModActionKind,
+    kind: ModActionKind,
     reason: Option<Text>,
     now: Timestamp,
 ) -> Result<OkReply, Refusal> {
@@ -265,14 +265,7 @@ async fn act(
     let shell = hub.shell(now);
     let channel = hub.channel_for(&shell, &name, now)?;
     let own = UserName::stored(OWN_NAME).map_err(|error| Refusal::bad_name(&error))?;
-    hub.moderate(
-        &shell,
-        own,
-        &channel,
-        ModAction { kind: deed, reason },
-        now,
-        policy::channel::may,
-    )?;
+    hub.moderate(&shell, own, &channel, ModAction { kind, reason }, now, policy::channel::may)?;
     loop {
         poll_fn(|cx| shell.ready.poll(cx, false)).await;
         shell.ready.take();
@@ -311,7 +304,7 @@ async fn reset_password(
         Ok(AuthReply::Busy) => return Err(Refusal::hashing_busy()),
         _ => return Err(Refusal::internal()),
     };
-    decree(hub, AdminRequest::Password(name.clone(), hash), None, now).await?;
+    submit(hub, AdminRequest::Password(name.clone(), hash), None, now).await?;
     let text = format!(
         "The password of {name} is {} now, and it is signed out everywhere. /password changes it.",
         password.expose()

@@ -106,7 +106,7 @@ pub(crate) enum CommitOutcome {
     Refused(Refusal),
 }
 
-/// A change that nobody waits for.
+/// A change without a reply.
 #[derive(Clone, Debug)]
 pub enum StateChange {
     /// A channel was created, with a topic by this account if its maker has one.
@@ -115,7 +115,7 @@ pub enum StateChange {
     ChannelDropped(ChannelName),
     /// A channel that is gone is forgotten: new channels begin after its last id.
     ChannelForgotten(ChannelName, MessageId),
-    /// A user holds this name: whoever resumes it reads its private messages.
+    /// A user holds this name: a client that resumes it reads its private messages.
     NameHeld(UserName, UserId, Timestamp),
     /// A name hold ended. The text is [`UserName::key`].
     NameReleased(Box<str>),

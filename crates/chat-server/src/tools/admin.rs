@@ -30,7 +30,7 @@ pub(super) fn run(admin: &AdminArgs, config: &Config) -> anyhow::Result<ExitCode
             "a server that keeps nothing has no admin socket unless --admin-socket gives it one; tell where it is with --socket",
         );
     };
-    let answered = ask(&path, &request(&admin.wish));
+    let answered = ask(&path, &request(&admin.command));
     let lines = match answered {
         Ok(lines) => lines,
         Err(error) => {
@@ -121,10 +121,10 @@ fn ask(path: &Path, request: &SocketRequest) -> io::Result<Vec<String>> {
     Ok(lines)
 }
 
-fn request(wish: &AdminSubcommand) -> SocketRequest {
+fn request(command: &AdminSubcommand) -> SocketRequest {
     let words = |words: &[String]| words.join(" ");
     let perhaps = |all: &[String]| (!all.is_empty()).then(|| words(all));
-    match wish {
+    match command {
         AdminSubcommand::Grant { name } => SocketRequest::Grant { name: name.clone() },
         AdminSubcommand::Revoke { name } => SocketRequest::Revoke { name: name.clone() },
         AdminSubcommand::Operators => SocketRequest::Operators {},

@@ -34,7 +34,7 @@ async fn whoever_has_a_name_may_be_silent_for_days() {
     late.expect_nothing().await;
 }
 
-/// Somebody in `#general` with alice, at a pipe that holds little. Reads nothing from now on.
+/// A client in `#general` with alice, at a small pipe, that reads nothing from now on.
 async fn beside_alice(hub: &TestHub) -> (chat_testkit::TestClient, tokio::io::DuplexStream) {
     let mut alice = hub.person("alice", ClientFormat::Text).await;
     alice.ask("/create general").await;

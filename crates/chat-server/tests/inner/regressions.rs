@@ -100,7 +100,7 @@ async fn a_channel_made_again_begins_with_lines_that_were_missed() {
         let heard = bob.json().await;
         assert_eq!((&heard["type"], &heard["id"]), (&"message".into(), &id.into()), "{heard}");
     }
-    // Neither does its maker miss any, who is told at the latest on leaving.
+    // Its maker misses none either; that would be reported on leaving at the latest.
     for person in [&mut bob, &mut alice] {
         let told = person.ask("/leave general").await;
         assert!(told.last().unwrap().starts_with(r#"{"type":"ok","re":"leave""#), "{told:#?}");
@@ -131,7 +131,7 @@ async fn what_was_said_once_is_answered_with_the_channel_as_it_is_shown() {
     assert_eq!(ok["channel"], "#y", "{ok}");
 }
 
-/// Alice, who reads nothing just now, in a room with bob, who says so much that her pipe is full.
+/// Alice reads nothing, in a channel with bob, who sends so much that her pipe is full.
 async fn stuck(hub: &TestHub, format: ClientFormat, lines: u64) -> (TestClient, TestClient) {
     let mut alice = hub.newcomer("alice", 256, &[usize::MAX]);
     alice.settle_in(format).await;

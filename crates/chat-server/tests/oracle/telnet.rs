@@ -1,4 +1,4 @@
-//! What the telnet room owes whatever comes, for tests and the fuzzer alike.
+//! Invariants of the telnet parser for any input, for tests and the fuzzer.
 
 use chat_server::conn::telnet::{Signal, Telnet};
 

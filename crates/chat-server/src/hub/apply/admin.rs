@@ -49,12 +49,12 @@ impl Hub {
     pub(crate) fn submit_admin_command(
         self: &Arc<Self>,
         asker: Issuer,
-        wish: AdminRequest,
+        request: AdminRequest,
         reason: Option<Text>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let by = asker.name();
-        let decision = self.decide(wish, by.as_ref(), reason.as_ref(), now)?;
+        let decision = self.decide(request, by.as_ref(), reason.as_ref(), now)?;
         let Decision { what, did, whom, until } = decision;
         self.in_flight.fetch_add(1, Ordering::SeqCst);
         if self.closing.load(Ordering::SeqCst) {
@@ -68,13 +68,13 @@ impl Hub {
 
     fn decide(
         &self,
-        wish: AdminRequest,
+        request: AdminRequest,
         by: Option<&UserName>,
         reason: Option<&Text>,
         now: Timestamp,
     ) -> Result<Decision, Refusal> {
         let mut until = None;
-        let (what, did, whom) = match wish {
+        let (what, did, whom) = match request {
             AdminRequest::Kill(user) => {
                 let name = self.client(&user)?.name().unwrap_or(user);
                 let whom = name.as_str().into();

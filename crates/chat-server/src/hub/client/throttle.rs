@@ -239,7 +239,7 @@ impl Throttles {
         let time = bucket.time_of(amount).max(1);
         // An amount beyond the burst is taken from a full bucket.
         let most = bucket.time_of(bucket.at_once).max(time);
-        // After a step back of the clock, nobody waits longer than for an empty bucket.
+        // After a step back of the clock, the wait is at most that for an empty bucket.
         let latest = now.0.saturating_add(most);
         let full_at = self.full_at.get(&key).map_or(now.0, |known| (*known).clamp(now.0, latest));
         let next = full_at.saturating_add(time);

@@ -7,8 +7,8 @@ use futures_util::task::AtomicWaker;
 
 use crate::hub::fanout::wake_batch;
 
-/// One bit for each source. Whoever adds to a source sets its bit, and wakes the task unless it is
-/// awake already. Acks that print nothing don't wake it: they are found at the next wake.
+/// One bit for each source. Adding to a source sets its bit, and wakes the task unless it is awake
+/// already. Acks that print nothing don't wake it: they are found at the next wake.
 #[derive(Default)]
 pub(crate) struct ReadySet {
     bits: AtomicU64,

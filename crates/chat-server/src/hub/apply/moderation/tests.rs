@@ -232,7 +232,7 @@ async fn an_operator_with_an_account_stays_one_over_a_restart_and_others_do_not(
         bob.ask("/enter dev").await;
         alice.ask("/op bob").await;
         alice.quit().await;
-        // Nobody inherits the right while there is an operator, present or not.
+        // The right isn't inherited while there is an operator, present or not.
         bob.ask("/set invite-only on").await;
         bob.quit().await;
         hub.drop_empty_channels(steady_clock().max(Timestamp(i64::MAX / 2)));
