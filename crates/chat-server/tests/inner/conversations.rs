@@ -3,8 +3,8 @@
 use chat_testkit::client::Skip;
 use chat_testkit::{ClientFormat, TestHub};
 
-/// The lines that three clients at such pipes receive during a conversation. The clock is paused, so
-/// only the times in them may differ.
+/// The lines that three clients at such pipes receive during a conversation. The clock is paused,
+/// so only the times in them may differ.
 async fn conversation(holds: usize, sizes: &[usize], format: ClientFormat) -> Vec<Vec<String>> {
     let hub = TestHub::default();
     let mut people = Vec::new();
