@@ -1,6 +1,6 @@
-//! The same parts as in `parts`, by the instructions that they take instead of the time: the same
-//! in every run and on a busy machine. It needs valgrind, and `cargo install gungraun-runner` in
-//! the version of the library.
+//! The benchmarks of `parts`, measured in instructions instead of time. The count is the same in
+//! every run and on a busy machine. Needs valgrind, and `cargo install gungraun-runner` in the
+//! version of the library.
 
 #![allow(
     clippy::unwrap_used,

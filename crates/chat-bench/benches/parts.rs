@@ -1,5 +1,5 @@
-//! The parts that a line passes through, each alone: cut off the stream, read as a command, made
-//! into bytes, stored, handed to everybody in a room.
+//! The stages that a message passes through, each alone: line decoding, command parsing, encoding,
+//! storage, and delivery to the members of a channel.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! What is sent to a server of each kind, and how its answer is known.
+//! The lines that are sent to a server of each kind, and how its answers are recognised.
 
 use std::io::Write as _;
 
@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 /// Greeting of the bare loop.
 pub(crate) const FLOOR_GREETING: &str = "* floor";
 
-/// With a channel's name after it, the only line that the bare loop doesn't pass on: its sender is
-/// in that channel from then on. It arrives alone.
+/// With a channel's name after it, the only line that the bare loop doesn't forward: it moves its
+/// sender to that channel. It is sent alone in one write.
 pub(crate) const FLOOR_ENTER: &str = "/enter ";
 
-/// The bare loop's answer to it.
+/// The bare loop's answer to [`FLOOR_ENTER`].
 pub(crate) const FLOOR_ENTERED: &str = "* entered";
 
 /// How one talks to a server.
@@ -30,29 +30,29 @@ pub(crate) enum Dialect {
     Floor,
 }
 
-/// The room of a scenario that has one only. At the bare loop everybody is in it from the
-/// beginning, and stays somebody who has never said anything, of whom the least is to be done.
+/// The channel of a scenario that uses only one. On the bare loop every client starts in it and
+/// sends nothing to enter it, so a client that only receives costs the loop the least.
 pub(crate) const HALL: &str = "hall";
 
-/// Lines to be sent, and what the line holds that answers the last of them.
+/// Lines to send, and a substring of the line that answers the last of them.
 pub(crate) struct SignInRequest {
     pub(crate) lines: String,
     pub(crate) answer: &'static [u8],
 }
 
-/// Whom a line is for.
+/// The recipient of a message.
 #[derive(Clone, Copy)]
 pub(crate) enum To<'a> {
-    /// The room that one entered last.
+    /// The channel that the sender entered last.
     Current(&'a str),
-    /// Some room that one is in.
+    /// A channel that the sender is in.
     Room(&'a str),
-    /// One person.
+    /// One user.
     Person(&'a str),
 }
 
 impl Dialect {
-    /// Gives the name. It is sent as soon as the connection is there.
+    /// Signs in under a name. Sent as soon as the connection is established.
     pub(crate) fn sign_in(self, name: &str) -> SignInRequest {
         match self {
             Self::Text => SignInRequest { lines: format!("{name}\r\n"), answer: b"* Hello, " },
@@ -70,7 +70,7 @@ impl Dialect {
         }
     }
 
-    /// Makes a room and is in it then.
+    /// Creates a channel and enters it.
     pub(crate) fn make(self, room: &str) -> SignInRequest {
         match self {
             Self::Text => {
@@ -83,7 +83,7 @@ impl Dialect {
         }
     }
 
-    /// Enters a room that is there.
+    /// Enters an existing channel.
     pub(crate) fn enter(self, room: &str) -> SignInRequest {
         match self {
             Self::Text => {
@@ -92,7 +92,7 @@ impl Dialect {
             Self::Json => {
                 SignInRequest { lines: format!("/enter {room}\n"), answer: br#""re":"enter""# }
             }
-            // The end of the list of who is there.
+            // The end of the list of members.
             Self::Irc => SignInRequest { lines: format!("JOIN #{room}\r\n"), answer: b" 366 " },
             Self::Floor if room == HALL => SignInRequest { lines: String::new(), answer: b"" },
             Self::Floor => SignInRequest {
@@ -102,7 +102,7 @@ impl Dialect {
         }
     }
 
-    /// Leaves a room.
+    /// Leaves a channel.
     pub(crate) fn leave(self, room: &str) -> SignInRequest {
         match self {
             Self::Text => {
@@ -116,7 +116,7 @@ impl Dialect {
         }
     }
 
-    /// A question of which the answer comes after everything that was told before.
+    /// A request whose answer arrives after everything that the server sent before.
     pub(crate) fn settle(self) -> SignInRequest {
         match self {
             Self::Text => {
@@ -130,7 +130,7 @@ impl Dialect {
         }
     }
 
-    /// Appends a line that says `text`.
+    /// Appends a line that sends `text`.
     pub(crate) fn say(self, to: To<'_>, text: &[u8], out: &mut Vec<u8>) {
         let begun = match (self, to) {
             (Self::Irc, To::Current(room) | To::Room(room)) => write!(out, "PRIVMSG #{room} :"),
@@ -151,14 +151,14 @@ impl Dialect {
         }
     }
 
-    /// Whether this line of the server's refuses something.
+    /// Whether this line of the server is a refusal.
     pub(crate) fn refuses(self, line: &[u8]) -> bool {
         match self {
             Self::Text => line.starts_with(b"! "),
             Self::Json => line.starts_with(br#"{"type":"error""#),
             Self::Irc => {
                 let code = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
-                // That there is no message of the day is no refusal (422).
+                // A missing message of the day (422) is not a refusal.
                 let refuses = code.len() == 3 && matches!(code[0], b'4' | b'5') && code != b"422";
                 refuses || line.starts_with(b"ERROR ")
             }
@@ -166,7 +166,7 @@ impl Dialect {
         }
     }
 
-    /// What is to be answered to a line by which the server asks whether one is still there.
+    /// Appends the answer to a keepalive request of the server.
     pub(crate) fn still_here(self, line: &[u8], out: &mut Vec<u8>) {
         if self == Self::Irc
             && let Some(token) = line.strip_prefix(b"PING ")
@@ -177,7 +177,7 @@ impl Dialect {
         }
     }
 
-    /// Whether such a line may be among these bytes.
+    /// Whether these bytes may contain a keepalive request.
     pub(crate) fn may_ask(self, bytes: &[u8]) -> bool {
         self == Self::Irc
             && (bytes.starts_with(b"PING ") || memmem::find(bytes, b"\nPING ").is_some())

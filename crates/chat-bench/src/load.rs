@@ -1,11 +1,13 @@
-//! Load: many connections on one thread, light enough that the server is what is measured.
+//! The load generator: many connections on one thread, light enough that the server is the
+//! bottleneck.
 //!
 //! * [`peer`]: one connection.
-//! * [`swarm`]: all of them, and the loop that drives them.
-//! * [`crowd`]: people who connect, sign in, enter rooms.
+//! * [`swarm`]: all connections, and the loop that drives them.
+//! * [`crowd`]: clients that connect, sign in and enter channels.
 //! * [`timer`]: wakes the loop on time.
-//! * [`closed`]: so many lines under way at once; the next is said when one has arrived.
-//! * [`open`]: so many lines a second, whatever the server does.
+//! * [`closed`]: a closed loop: a fixed number of messages in flight; the next is sent when one has
+//!   arrived.
+//! * [`open`]: an open loop: a fixed rate of messages, independent of the server.
 
 pub(crate) mod closed;
 pub(crate) mod crowd;
@@ -21,16 +23,17 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// What came of a load.
+/// The result of a load.
 pub(crate) struct Load {
-    /// Lines that arrived, each once for everybody whom it reached.
+    /// Messages that arrived, counted once per recipient.
     pub(crate) deliveries: u64,
-    /// Lines that were to arrive and didn't.
+    /// Expected deliveries that didn't arrive.
     pub(crate) lost: u64,
     /// Connections that the server closed.
     pub(crate) dropped: usize,
     /// From the first line to the last arrival.
     pub(crate) lasted: Duration,
-    /// Nanoseconds from when a line was to be said until it arrived, at those who look.
+    /// Nanoseconds from the time at which a message was due until it arrived, on the connections
+    /// that watch [`Times`](Watch::Times).
     pub(crate) latency: Histogram<u64>,
 }

@@ -1,22 +1,22 @@
-//! Load for chat-server and its peers: each figure that is published can be measured again with one
-//! command.
+//! Load generator for chat-server and its peers: each published figure can be measured again with
+//! one command.
 //!
-//! It never measures what it does itself: one thread, one loop, one write for all that a person has
-//! to say and one read for all that there is, lines counted by a single byte. Tables tell how busy
-//! it was.
+//! The load generator is cheap, so that it isn't the bottleneck: one thread, one event loop, one
+//! write for all pending output of a client, large reads, and messages counted by a single byte.
+//! Tables show how busy it was.
 //!
-//! * [`scenario`]: what is measured, one file each.
-//! * [`plan`]: with which sizes.
+//! * [`scenario`]: the scenarios, one file each.
+//! * [`plan`]: the sizes of a report's scenarios.
 //! * [`subject`]: the server that is measured, ours or a peer, and what it costs.
-//! * [`load`]: many connections on one thread.
-//! * [`dialect`]: how one talks to a server of each kind.
-//! * [`stamp`]: the time in a line's text.
-//! * [`words`]: texts, and times.
-//! * [`talker`]: one person who waits for each answer.
+//! * [`load`]: the load generator: many connections on one thread.
+//! * [`dialect`]: the protocol of a server of each kind.
+//! * [`stamp`]: the time in a message's text.
+//! * [`words`]: generated texts, and percentiles of measured times.
+//! * [`talker`]: one client that waits for each answer.
 //! * [`meter`]: processor time from one moment to another.
-//! * [`outcome`]: what a scenario finds out.
-//! * [`simulation`]: what doesn't fit a machine's sockets, at pipes in this process.
-//! * [`report`]: everything of everybody, as a page with tables and plots.
+//! * [`outcome`]: the results of a scenario.
+//! * [`simulation`]: measurements beyond the sockets of a machine, over pipes in this process.
+//! * [`report`]: all scenarios with all servers, as a page with tables and plots.
 
 mod dialect;
 mod load;
@@ -122,13 +122,13 @@ impl MeasureArgs {
         std::fs::create_dir_all(&self.data)?;
         let attached = self.connect.zip(self.pid);
         Ok(Bench {
-            // A peer may run in another folder.
+            // A peer may run in another working directory.
             folder: self.data.canonicalize()?,
             attached: attached.map(|(address, pid)| (address, pid, self.dialect)),
         })
     }
 
-    /// The servers that are asked for and can do it; where none is asked for, the first that can.
+    /// The requested servers that support the scenario; if none is requested, the first that does.
     fn kinds(&self, scenario: &dyn Scenario) -> Vec<SubjectKind> {
         if self.connect.is_some() {
             return vec![SubjectKind::Other];

@@ -1,4 +1,4 @@
-//! Processor time, of the server and of the load, from one moment to another.
+//! Processor time of the server and of the load over an interval.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use crate::outcome::{Figures, Measure, float};
 use crate::subject::SubjectServer;
 use crate::subject::process::Process;
 
-/// Begun at one moment.
+/// The start of an interval.
 pub(crate) struct Meter {
     server: Process,
     before: (Duration, Duration),
@@ -14,13 +14,14 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// Begins.
+    /// Starts the interval.
     pub(crate) fn begin(server: &SubjectServer) -> anyhow::Result<Self> {
         let before = (server.process.cpu()?, Process::own().cpu()?);
         Ok(Self { server: server.process, before, begun: Instant::now() })
     }
 
-    /// What the server took since, for each of so many.
+    /// Ends the interval: the server's processor time for each of `count`, and how busy server and
+    /// load were.
     pub(crate) fn end(self, each: Measure, count: u64) -> anyhow::Result<Figures> {
         let passed = self.begun.elapsed().as_secs_f64();
         let server = (self.server.cpu()?.saturating_sub(self.before.0)).as_secs_f64();

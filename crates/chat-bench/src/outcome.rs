@@ -1,4 +1,4 @@
-//! What a scenario finds out.
+//! The results of a scenario.
 
 use std::collections::BTreeMap;
 
@@ -7,53 +7,53 @@ use serde::{Deserialize, Serialize};
 use crate::load::Load;
 use crate::subject::SubjectKind;
 
-/// What a figure tells, and in which unit.
+/// What a figure measures, and its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Measure {
-    /// Processor time of the server for each arrival, in microseconds.
+    /// Processor time of the server per delivery, in microseconds.
     CpuPerDelivery,
-    /// Arrivals a second, in thousands.
+    /// Deliveries a second, in thousands.
     DeliveriesPerSecond,
-    /// Times a second.
+    /// Operations a second.
     PerSecond,
-    /// Processor time of the server for each, in microseconds.
+    /// Processor time of the server per operation, in microseconds.
     CpuEach,
-    /// Half of all were as fast, in milliseconds.
+    /// Median latency, in milliseconds.
     Median,
-    /// 99 of 100 were as fast, in milliseconds.
+    /// 99th percentile of the latency, in milliseconds.
     P99,
-    /// 999 of 1000 were as fast, in milliseconds.
+    /// 99.9th percentile of the latency, in milliseconds.
     P999,
-    /// The slowest, in milliseconds.
+    /// Maximum latency, in milliseconds.
     Slowest,
-    /// Lines that were to arrive and didn't.
+    /// Expected deliveries that didn't arrive.
     Lost,
     /// Connections that the server closed.
     Dropped,
     /// The server's memory, in mebibytes.
     Memory,
-    /// Its memory for each person, in kilobytes of 1024 bytes.
+    /// Its memory per client, in kilobytes of 1024 bytes.
     MemoryEach,
-    /// How much its memory grew, in mebibytes.
+    /// Growth of its memory, in mebibytes.
     Growth,
-    /// Descriptors that are open more than before.
+    /// Growth of the number of open descriptors.
     Descriptors,
-    /// Of a core, with nothing to do, in percent.
+    /// Processor time of an idle server, in percent of a core.
     IdleCpu,
-    /// The processor time of the load against that which passed, in percent. Near 100 the load is
-    /// what was measured.
+    /// Processor time of the load generator, in percent of the elapsed time. Near 100 the load
+    /// generator is the bottleneck.
     LoadBusy,
-    /// The processor time of the server against that which passed, in percent.
+    /// Processor time of the server, in percent of the elapsed time.
     ServerBusy,
-    /// How long it took, in milliseconds.
+    /// Duration, in milliseconds.
     Took,
-    /// How many times as much.
+    /// A ratio of two figures.
     Ratio,
 }
 
 impl Measure {
-    /// What it is called in tables.
+    /// Its column head in tables.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::CpuPerDelivery => "CPU-µs per delivery",
@@ -85,14 +85,14 @@ pub(crate) type Figures = BTreeMap<Measure, f64>;
 /// One measurement of a scenario.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Finding {
-    /// What it was measured with: "100 people, 16 in flight".
+    /// The parameters: "100 people, 16 in flight".
     pub(crate) with: String,
-    /// The number that plots are drawn over: people, or lines a second.
+    /// The x value in plots: clients, or messages a second.
     pub(crate) size: u64,
     pub(crate) figures: Figures,
 }
 
-/// A finding and where it comes from.
+/// A finding with its scenario and server.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct BenchOutcome {
     pub(crate) scenario: String,
@@ -107,7 +107,7 @@ impl Finding {
     }
 }
 
-/// As a number of a figure; what is lost by it no figure shows.
+/// A count as the value of a figure. The lost precision is below the digits that are shown.
 #[expect(clippy::cast_precision_loss, reason = "a figure has few digits")]
 pub(crate) fn float(count: u64) -> f64 {
     count as f64
@@ -118,7 +118,7 @@ pub(crate) fn mebibytes(bytes: u64) -> f64 {
     float(bytes) / f64::from(1 << 20)
 }
 
-/// What a load tells of how long lines were under way and how many there were.
+/// The figures of a load: deliveries and latencies.
 pub(crate) fn of_load(load: &Load) -> Figures {
     let millis = |quantile| float(load.latency.value_at_quantile(quantile)) / 1e6;
     Figures::from([

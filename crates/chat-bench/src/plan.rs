@@ -1,4 +1,4 @@
-//! With which sizes everything is measured.
+//! The scenarios of a report, with their sizes.
 
 use crate::scenario::Scenario;
 use crate::scenario::connect::Connect;
@@ -15,14 +15,14 @@ use crate::scenario::rooms::Rooms;
 use crate::scenario::slow::Slow;
 use crate::scenario::storm::Storm;
 
-/// How large.
+/// The size of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scale {
-    /// Only whether it works: a moment each.
+    /// A check that every scenario works: a moment each.
     Smoke,
-    /// All of it in some minutes; too short to be compared with others.
+    /// All scenarios in some minutes; too short for comparisons.
     Quick,
-    /// What is published.
+    /// The published sizes.
     Full,
 }
 
@@ -36,12 +36,12 @@ impl Scale {
     }
 }
 
-/// Everything that is measured.
+/// All scenarios at a scale.
 pub(crate) fn scenarios(scale: Scale) -> Vec<Box<dyn Scenario>> {
     let seconds = scale.pick(0.1, 0.5, 3.0);
     let longer = scale.pick(0.3, 1.0, 10.0);
     let mut all: Vec<Box<dyn Scenario>> = Vec::new();
-    // People, speakers, lines under way.
+    // Members, senders, messages in flight.
     let rooms: &[(usize, usize, u64)] = scale.pick(
         &[(5, 2, 1), (10, 1, 16)],
         &[(100, 1, 1), (100, 1, 16), (1000, 1, 16)],
@@ -73,7 +73,7 @@ pub(crate) fn scenarios(scale: Scale) -> Vec<Box<dyn Scenario>> {
     }));
     all.push(Box::new(Connect { people: scale.pick(50, 2000, 10_000) }));
     all.push(Box::new(Storm { at_once: (scale == Scale::Smoke).then_some(4), seconds }));
-    // A few, for what the others notice of them; many, for what each of them costs.
+    // A few stuck clients show the effect on the others; many show the cost of each.
     let stuck: &[(usize, usize)] = scale.pick(&[(10, 1)], &[(100, 5)], &[(100, 5), (400, 100)]);
     for (people, stuck) in stuck.iter().copied() {
         let lines = scale.pick(100, 10_000, 60_000);

@@ -1,12 +1,12 @@
-//! Everything of everybody: each scenario with each server that can do it, several times, as JSON
-//! and as a page with tables and plots.
+//! The report: each scenario with each server that supports it, several times, as JSON and as a
+//! page with tables and plots.
 //!
-//! * [`summary`]: many outcomes of the same thing, put together.
+//! * [`summary`]: repeated outcomes, combined.
 //! * [`table`]: tables in Markdown.
-//! * [`targets`]: what was meant to be reached.
+//! * [`targets`]: the performance targets.
 //! * [`plot`]: plots in SVG.
-//! * [`page`]: where it is written.
-//! * [`machine`]: on what it was measured.
+//! * [`page`]: the page that holds the report.
+//! * [`machine`]: the machine and the versions of the programs.
 
 mod machine;
 mod page;
@@ -49,7 +49,7 @@ pub(crate) struct BenchReport {
     from: Option<PathBuf>,
 }
 
-/// What is kept of a report.
+/// The stored results of a report.
 #[derive(Serialize, Deserialize)]
 struct Results {
     machine: MachineInfo,
@@ -57,7 +57,7 @@ struct Results {
     failures: Vec<FailedScenario>,
 }
 
-/// Something that a server didn't do.
+/// A scenario that failed with a server.
 #[derive(Clone, Serialize, Deserialize, PartialEq)]
 struct FailedScenario {
     scenario: String,
@@ -66,7 +66,7 @@ struct FailedScenario {
 }
 
 impl BenchReport {
-    /// Measures and writes.
+    /// Measures, and writes the page.
     pub(crate) fn run(
         &self,
         bench: &Bench,
@@ -122,18 +122,18 @@ impl BenchReport {
             failures: Vec::new(),
         };
         for repeat in 0..repeats {
-            // The other way round every second time, so that nobody is always first.
+            // Every second repeat runs in reverse order, so that no server always runs first.
             let turns: Vec<_> =
                 if repeat % 2 == 0 { runs.clone() } else { runs.iter().rev().copied().collect() };
             for (at, scenario, kind) in turns {
                 bar.set_message(format!("{} {}", scenario.name(), kind.title()));
-                // What it couldn't do once it isn't asked for again: that took long.
+                // A scenario that failed once isn't repeated: a failure takes long.
                 if !failed[at] {
                     failed[at] = !results.add(scenario.as_ref(), kind, bench);
                 }
                 bar.inc(1);
             }
-            // Whoever gives up later has this at least.
+            // Written after each repeat, so that an interrupted report leaves its results.
             let path = bench.folder.join("results.json");
             fs::write(path, serde_json::to_string_pretty(&results)?)?;
         }
@@ -143,7 +143,7 @@ impl BenchReport {
 }
 
 impl Results {
-    /// Runs a scenario; tells whether the server could do it.
+    /// Runs a scenario; returns whether it succeeded.
     fn add(&mut self, scenario: &dyn Scenario, server: SubjectKind, bench: &Bench) -> bool {
         let name = scenario.name().to_owned();
         let ran = scenario.run(bench, server);
@@ -177,7 +177,7 @@ fn is_told(scenario: &dyn Scenario, kind: SubjectKind) -> bool {
     scenario.suits(kind) && (kind != SubjectKind::ChatJson || in_json)
 }
 
-/// Those of the servers that are there.
+/// The requested servers that are installed.
 #[expect(clippy::print_stderr, reason = "for whoever runs the benchmark")]
 fn present(asked: &[SubjectKind]) -> Vec<SubjectKind> {
     let asked = if asked.is_empty() { &SubjectKind::STARTED[..] } else { asked };
@@ -189,7 +189,8 @@ fn present(asked: &[SubjectKind]) -> Vec<SubjectKind> {
     there
 }
 
-/// Under cargo our server is built first, as this program was, so that it is of the same source.
+/// Under cargo, builds the server in the profile of this program, so that both have the same
+/// source.
 fn build_the_server() -> anyhow::Result<()> {
     let Some(cargo) = std::env::var_os("CARGO") else { return Ok(()) };
     let own = std::env::current_exe()?;

@@ -1,19 +1,19 @@
-//! What is measured.
+//! The scenarios.
 //!
-//! * [`connect`]: how fast people come in.
-//! * [`idle`]: what somebody costs who does nothing.
-//! * [`fanout`]: one room, everybody hears everything.
-//! * [`rooms`]: many small rooms.
-//! * [`pingpong`]: private lines, back and forth.
-//! * [`slow`]: a few who never read.
-//! * [`storm`]: connecting, entering and vanishing, over and over.
-//! * [`mixed`]: a day like any other.
-//! * [`login`]: everybody comes back at once.
-//! * [`passwords`]: passwords are verified while others talk.
-//! * [`replay`]: what was said is told to those who enter.
-//! * [`durable`]: how fast lines become durable.
-//! * [`history`]: how fast the past of many lines is read and searched.
-//! * [`accounts`]: accounts as a server would have made them.
+//! * [`connect`]: how fast clients connect and sign in.
+//! * [`idle`]: the cost of an idle client.
+//! * [`fanout`]: one channel, every member receives every message.
+//! * [`rooms`]: many small channels.
+//! * [`pingpong`]: private messages, back and forth.
+//! * [`slow`]: a few clients that never read.
+//! * [`storm`]: connecting, entering and disconnecting, repeatedly.
+//! * [`mixed`]: typical traffic.
+//! * [`login`]: all accounts sign in again at once.
+//! * [`passwords`]: password verification under load.
+//! * [`replay`]: the history that is sent to clients on entry.
+//! * [`durable`]: how fast messages become durable.
+//! * [`history`]: how fast a long history is read and searched.
+//! * [`accounts`]: generated accounts for the scenarios that need them.
 
 mod accounts;
 pub(crate) mod connect;
@@ -37,33 +37,33 @@ use crate::dialect::Dialect;
 use crate::outcome::Finding;
 use crate::subject::{SubjectKind, SubjectServer, SubjectSetup};
 
-/// Something that can be measured of a server.
+/// A measurement of a server.
 pub(crate) trait Scenario: std::fmt::Debug {
     /// Its name on the command line and in results.
     fn name(&self) -> &'static str;
 
-    /// Whether a server of this kind can do it.
+    /// Whether a server of this kind supports it.
     fn suits(&self, kind: SubjectKind) -> bool;
 
-    /// Measures it.
+    /// Runs the measurement.
     fn run(&self, bench: &Bench, kind: SubjectKind) -> anyhow::Result<Vec<Finding>>;
 }
 
-/// What the servers are that are measured, and where they keep their data.
+/// Where the measured servers store their data, and the server that already runs, if any.
 pub(crate) struct Bench {
-    /// The disk that is measured.
+    /// A folder on the measured disk.
     pub(crate) folder: PathBuf,
-    /// One that runs already: where it listens, its process, how one talks to it.
+    /// A server that already runs: its address, process and dialect.
     pub(crate) attached: Option<(SocketAddr, u32, Dialect)>,
 }
 
 impl Bench {
-    /// A server with nothing in it, or the one that runs already.
+    /// A server without data, or the one that already runs.
     pub(crate) fn server(&self, kind: SubjectKind) -> anyhow::Result<SubjectServer> {
         self.server_with(kind, &SubjectSetup::default())
     }
 
-    /// A server that is started so, or the one that runs already.
+    /// A server that is started with this setup, or the one that already runs.
     pub(crate) fn server_with(
         &self,
         kind: SubjectKind,

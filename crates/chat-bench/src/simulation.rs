@@ -1,11 +1,11 @@
-//! What doesn't fit a machine's sockets, in one process: sessions of the real server at pipes
-//! instead of sockets.
+//! Measurements beyond the sockets of a machine: sessions of the real server in this process, over
+//! pipes instead of sockets.
 //!
-//! No system call is in the way, so it tells what the server itself costs, and which of its locks
-//! gives way first.
+//! There are no system calls, so the results show the cost of the server itself, and which of its
+//! locks is contended first.
 //!
-//! * [`million`]: very many sessions: memory of each, and a line to a very large room.
-//! * [`contention`]: the same work on more and more threads.
+//! * [`million`]: very many sessions: the memory of each, and a message to a very large channel.
+//! * [`contention`]: the same work on a growing number of threads.
 
 pub(crate) mod contention;
 pub(crate) mod million;
@@ -30,19 +30,20 @@ use chat_server::test_support::inline_backends;
 use memchr::memmem;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadBuf};
 
-/// Bytes that a pipe holds in each direction: more than what a newcomer is told.
+/// Capacity of a pipe in each direction, in bytes: more than the server sends to a new client.
 const PIPE: usize = 16 * 1024;
 
-/// A server without sockets, which keeps everything in memory.
+/// A server without sockets that stores everything in memory.
 pub(crate) struct SimulatedHub {
     hub: Arc<Hub>,
     connection_config: Arc<ConnectionConfig>,
-    /// None where whoever says something has it kept while they wait.
+    /// `None` without a committer thread: messages are then committed inline, while the sender
+    /// waits.
     order: Option<Arc<LocalLog>>,
 }
 
 impl SimulatedHub {
-    /// With a thread that gives lines their places, as a server has it, or without.
+    /// A server with a committer thread, as in production, or without.
     pub(crate) fn new(threaded: bool) -> anyhow::Result<Self> {
         let bounds = Limits {
             channels: 100_000,
@@ -87,13 +88,13 @@ impl SimulatedHub {
         Ok(Self { hub, connection_config: Arc::new(connection_config), order })
     }
 
-    /// Wakes those who hear of lines, as a server does it.
+    /// Starts the task that wakes the recipients of messages, as the server does.
     pub(crate) fn begin(&self) {
         let hub = Arc::clone(&self.hub);
         tokio::spawn(async move { hub.forward_wakes().await });
     }
 
-    /// One more connection, in a task of its own; returns the peer's end.
+    /// Serves one more connection in a task of its own; returns the client's end.
     pub(crate) fn connect(&self) -> DuplexStream {
         let (peer, ours) = tokio::io::duplex(PIPE);
         let (hub, connection_config) = (Arc::clone(&self.hub), Arc::clone(&self.connection_config));
@@ -115,7 +116,7 @@ pub(crate) async fn send(pipe: &mut DuplexStream, lines: &str) -> anyhow::Result
     pipe.write_all(lines.as_bytes()).await.context("the server has closed a connection")
 }
 
-/// Reads until this has come.
+/// Reads until `awaited` arrives.
 pub(crate) async fn until(pipe: &mut DuplexStream, awaited: &str) -> anyhow::Result<()> {
     let mut read = Vec::new();
     while memmem::find(&read, awaited.as_bytes()).is_none() {
@@ -125,7 +126,7 @@ pub(crate) async fn until(pipe: &mut DuplexStream, awaited: &str) -> anyhow::Res
     Ok(())
 }
 
-/// Throws away what is there to be read, without waiting for more; tells how many bytes that were.
+/// Reads and discards the available input without waiting for more; returns the number of bytes.
 pub(crate) async fn drain(pipe: &mut DuplexStream, scratch: &mut [u8]) -> anyhow::Result<usize> {
     let mut all = 0;
     loop {

@@ -1,16 +1,16 @@
-//! The time in a line's text, by which whoever reads it knows how long it was under way.
+//! The time in a message's text, from which the receiver computes its latency.
 
-/// Begins a stamp, and occurs nowhere else in what a server sends once people have settled in: so
-/// lines are counted by this byte alone.
+/// Begins a stamp. It occurs nowhere else in a server's output once all clients are signed in, so
+/// messages are counted by this byte alone.
 pub(crate) const MARK: u8 = b'^';
 
-/// Digits of the time.
+/// Hexadecimal digits of the time.
 const DIGITS: usize = 16;
 
-/// Bytes of a text, stamp and all, where nothing else is said.
+/// Bytes of a text, including its stamp.
 pub(crate) const TEXT_BYTES: usize = 64;
 
-/// A text of [`TEXT_BYTES`] that was to be said so many nanoseconds after the beginning.
+/// A text with a stamp: it is due this many nanoseconds after the start.
 pub(crate) fn write(nanos: u64, words: &[u8; TEXT_BYTES]) -> [u8; TEXT_BYTES] {
     let mut text = *words;
     text[0] = MARK;
@@ -22,7 +22,7 @@ pub(crate) fn write(nanos: u64, words: &[u8; TEXT_BYTES]) -> [u8; TEXT_BYTES] {
     text
 }
 
-/// The time out of a line that has one.
+/// The time of a line's stamp, if it has one.
 pub(crate) fn read(line: &[u8]) -> Option<u64> {
     let at = memchr::memchr(MARK, line)?;
     let digits = line.get(at + 1..=at + DIGITS)?;
@@ -31,7 +31,7 @@ pub(crate) fn read(line: &[u8]) -> Option<u64> {
         .try_fold(0, |nanos, digit| Some(nanos << 4 | u64::from(char::from(*digit).to_digit(16)?)))
 }
 
-/// How many lines have a stamp.
+/// The number of stamps.
 pub(crate) fn count(bytes: &[u8]) -> u64 {
     memchr::memchr_iter(MARK, bytes).count() as u64
 }

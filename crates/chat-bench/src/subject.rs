@@ -1,9 +1,9 @@
-//! The server that is measured: a child of ours, or one that runs already.
+//! The measured server: a child process, or one that already runs.
 //!
-//! * [`kind`]: which servers there are, and how each is started.
-//! * [`cores`]: who runs on which processor.
-//! * [`process`]: what the server costs.
-//! * [`floor`]: the bare loop that no server beats.
+//! * [`kind`]: the supported servers, and how each is started.
+//! * [`cores`]: the CPU affinity of server and load.
+//! * [`process`]: the resource usage of the server.
+//! * [`floor`]: the bare loop, a lower bound for the cost of a server.
 
 pub(crate) mod cores;
 pub(crate) mod floor;
@@ -26,32 +26,33 @@ use self::process::Process;
 use crate::dialect::Dialect;
 use crate::load::Swarm;
 
-/// A server that hasn't begun to listen by then doesn't work.
+/// A server that doesn't listen after this time has failed.
 const START: Duration = Duration::from_mins(1);
 
-/// What a server is started with.
+/// The setup of a server.
 #[derive(Default)]
 pub(crate) struct SubjectSetup {
-    /// Where its data is; else in a folder that goes when it ends.
+    /// The folder of its data; without it a temporary one, which is removed when the server ends.
     pub(crate) data: Option<PathBuf>,
-    /// It may have all cores, even if one would be its own.
+    /// It may use all cores, instead of one of its own.
     pub(crate) all_cores: bool,
 }
 
-/// A running server. A child of ours ends with it.
+/// A running server. A child process ends when this is dropped.
 pub(crate) struct SubjectServer {
     kind: SubjectKind,
     pub(crate) dialect: Dialect,
     pub(crate) address: SocketAddr,
     pub(crate) process: Process,
-    /// From its start until it listened.
+    /// The time from its start until it listened.
     pub(crate) start: Duration,
     child: Option<Child>,
     _folder: Option<TempDir>,
 }
 
 impl SubjectServer {
-    /// Starts one. Its folder is made in `folder`, whose disk is the one that it writes to.
+    /// Starts a server. Its temporary folder is created in `folder`, so `folder` determines the
+    /// disk.
     pub(crate) fn start(
         kind: SubjectKind,
         setup: &SubjectSetup,
@@ -91,7 +92,7 @@ impl SubjectServer {
         })
     }
 
-    /// One that runs already.
+    /// Attaches to a server that already runs.
     pub(crate) fn attach(address: SocketAddr, pid: u32, dialect: Dialect) -> Self {
         Self {
             kind: SubjectKind::Other,
@@ -104,7 +105,7 @@ impl SubjectServer {
         }
     }
 
-    /// Nobody, who may connect to it.
+    /// A swarm for this server, without connections.
     pub(crate) fn swarm(&self) -> anyhow::Result<Swarm> {
         Swarm::new(self.address, self.dialect, self.kind.at_once())
     }
@@ -116,7 +117,7 @@ impl Drop for SubjectServer {
     }
 }
 
-/// A child that is ended and reaped with this.
+/// A child process that is killed and reaped when this is dropped.
 struct Reaped(Option<Child>);
 
 impl Reaped {
@@ -128,14 +129,15 @@ impl Reaped {
 impl Drop for Reaped {
     fn drop(&mut self) {
         if let Some(mut child) = self.0.take() {
-            // If it has ended by itself there is nothing to do.
+            // Killing fails if the child has already exited.
             drop(child.kill());
             drop(child.wait());
         }
     }
 }
 
-/// The address out of a server's log, which is read on so that the server never waits for us.
+/// Reads the address from a server's log. A thread reads on, so that the server never blocks on the
+/// pipe.
 fn told_address(child: &mut Child) -> anyhow::Result<SocketAddr> {
     let log = child.stderr.take().context("it has a log")?;
     let mut lines = BufReader::new(log).lines();
@@ -153,7 +155,7 @@ fn told_address(child: &mut Child) -> anyhow::Result<SocketAddr> {
     bail!("the server ended before it listened:\n{told}")
 }
 
-/// Waits until a server that tells nothing listens.
+/// Polls until a server listens that doesn't log its address.
 #[expect(clippy::disallowed_methods, reason = "it tells nobody when it listens")]
 fn listens(child: &mut Child, address: SocketAddr) -> anyhow::Result<()> {
     let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! One person who sends a line and waits for its answer.
+//! One client that sends a line and waits for its answer.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -8,21 +8,21 @@ use anyhow::{Context as _, ensure};
 
 use crate::dialect::Dialect;
 
-/// An answer that hasn't come by then doesn't come.
+/// The timeout of an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A connection in our JSON form that waits.
+/// A blocking connection in the JSON format of chat-server.
 pub(crate) struct BenchClient(BufReader<TcpStream>);
 
 impl BenchClient {
-    /// Connects and takes a name.
+    /// Connects and signs in under a name.
     pub(crate) fn new(address: SocketAddr, name: &str) -> anyhow::Result<Self> {
         let mut talker = Self::stranger(address)?;
         talker.ask(&format!("/name {name}"))?;
         Ok(talker)
     }
 
-    /// Connects, and has no name.
+    /// Connects without a name.
     pub(crate) fn stranger(address: SocketAddr) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
@@ -32,7 +32,7 @@ impl BenchClient {
         Ok(talker)
     }
 
-    /// Sends one line and reads until its `ok`, which is returned.
+    /// Sends one line and reads until its `ok`, which it returns.
     pub(crate) fn ask(&mut self, line: &str) -> anyhow::Result<String> {
         self.0.get_mut().write_all(format!("{line}\n").as_bytes())?;
         let mut answer = String::new();

@@ -1,10 +1,10 @@
-//! Texts, and what is measured in words.
+//! Generated texts, and percentiles of measured times.
 
 use std::time::Duration;
 
 use crate::stamp::{self, TEXT_BYTES};
 
-/// Numbers that look like chance and are the same in every run (`SplitMix64`).
+/// A pseudorandom generator (`SplitMix64`), with the same numbers in every run.
 pub(crate) struct BenchRng(pub(crate) u64);
 
 impl BenchRng {
@@ -21,7 +21,7 @@ impl BenchRng {
     pub(crate) fn text(&mut self) -> String {
         let mut text = String::with_capacity(80);
         while text.len() < 64 {
-            // The square of a fraction: the first words are by far the most frequent.
+            // The square of a uniform fraction: the first words are by far the most frequent.
             let fraction = self.below(10_000);
             let word = fraction * fraction / 10_000;
             text.push_str(SYLLABLES[usize::try_from(word % 16).unwrap_or(0)]);
@@ -38,13 +38,13 @@ const SYLLABLES: [&str; 16] = [
     "ba", "de", "fi", "go", "hu", "ka", "le", "mi", "no", "pu", "ra", "se", "ti", "vo", "wu", "za",
 ];
 
-/// Texts with a stamp, one after the other.
+/// A cycle of texts with a stamp.
 pub(crate) struct Texts {
     words: Vec<[u8; TEXT_BYTES]>,
     next: usize,
 }
 
-/// So many texts before they come again.
+/// The length of the cycle.
 const TEXTS: usize = 64;
 
 impl Texts {
@@ -55,21 +55,22 @@ impl Texts {
             for (place, byte) in words.iter_mut().zip(dice.text().bytes()) {
                 *place = byte;
             }
-            // A blank at the end is no part of a text to everybody.
+            // Some servers trim a blank at the end.
             words[TEXT_BYTES - 1] = b'.';
             words
         });
         Self { words: words.collect(), next: 0 }
     }
 
-    /// The next, which is to be said so many nanoseconds after the beginning.
+    /// The next text, with the stamp of a message that is due this many nanoseconds after the
+    /// start.
     pub(crate) fn next(&mut self, nanos: u64) -> [u8; TEXT_BYTES] {
         self.next = (self.next + 1) % self.words.len();
         stamp::write(nanos, &self.words[self.next])
     }
 }
 
-/// Times that were taken.
+/// Measured times.
 #[derive(Default)]
 pub(crate) struct Times(Vec<Duration>);
 
@@ -78,7 +79,7 @@ impl Times {
         self.0.push(time);
     }
 
-    /// The time below which this share of all lies, in milliseconds.
+    /// A percentile of the times, in milliseconds.
     pub(crate) fn millis(&mut self, percent: usize) -> f64 {
         self.0.sort_unstable();
         let at = (self.0.len() * percent / 100).min(self.0.len().saturating_sub(1));

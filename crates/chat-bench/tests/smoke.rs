@@ -1,4 +1,4 @@
-//! Every scenario works. How fast it is, is no matter of a test.
+//! Every scenario works. Speed isn't tested.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -13,7 +13,7 @@ fn bench(args: &[&str], data: &Path) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Runs a scenario with these servers; each of them has so many rows.
+/// Runs a scenario with each of these servers; its table has `rows` rows.
 fn smoke(scenario: &str, servers: &[&str], rows: usize) {
     let folder = tempfile::tempdir().unwrap();
     for server in servers {

@@ -1,4 +1,4 @@
-//! Against whom a ban from the whole server is.
+//! The target of a server-wide ban.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,12 +9,12 @@ use crate::mod_target::ModTarget;
 use crate::name::UserName;
 use crate::refusal::Refusal;
 
-/// A person, some addresses, or everybody whose name is like this.
+/// A user, a range of addresses, or every user whose name matches a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerBanMask {
-    /// A person by name, or a net of addresses.
+    /// A user by name, or a range of addresses.
     One(ModTarget),
-    /// Whoever has such a name.
+    /// Every user whose name matches.
     Like(NamePattern),
 }
 
@@ -25,18 +25,18 @@ pub struct NamePattern {
     folded: Box<str>,
 }
 
-/// How a name is hit.
+/// How a name matches a mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaskMatch {
-    /// It is the very name.
+    /// It equals the name.
     Named,
-    /// It looks like the name, or is like the pattern.
+    /// It is confusable with the name, or matches the pattern.
     Alike,
 }
 
 impl ServerBanMask {
-    /// Reads a name, with or without its `@`, an address, a net, or a pattern, as it was typed.
-    /// Reads also what its `Display` writes.
+    /// Parses a name, with or without its `@`, an address, a net or a pattern, as typed or as
+    /// `Display` prints it.
     pub fn read(typed: &str) -> Result<Self, Refusal> {
         if typed.contains('*') {
             let pattern = NamePattern::new(typed.strip_prefix('@').unwrap_or(typed));
@@ -52,7 +52,7 @@ impl ServerBanMask {
         name.map(|name| Self::One(ModTarget::User(name))).map_err(|error| Refusal::bad_name(&error))
     }
 
-    /// The same for all ways to type it, and for nothing else.
+    /// A key that is the same for all spellings of the mask, and for no other mask.
     pub fn key(&self) -> String {
         match self {
             Self::One(ModTarget::User(name)) => format!("@{}", name.key()),
@@ -61,7 +61,7 @@ impl ServerBanMask {
         }
     }
 
-    /// Whether it is of a name or a pattern that is [`folded`] like another.
+    /// Whether both are names, or both are patterns, with the same [`folded`] form.
     pub fn is_alike(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::One(ModTarget::User(one)), Self::One(ModTarget::User(other))) => {
@@ -72,7 +72,7 @@ impl ServerBanMask {
         }
     }
 
-    /// Whether it is against whoever has this name.
+    /// Whether and how the mask matches a user of this name.
     pub fn matches_name(&self, name: &UserName) -> Option<MaskMatch> {
         match self {
             Self::One(ModTarget::User(own)) if own == name => Some(MaskMatch::Named),
@@ -86,7 +86,7 @@ impl ServerBanMask {
         }
     }
 
-    /// Whether it is against whoever connects from there.
+    /// Whether the mask matches a client at this address.
     pub fn matches_address(&self, address: IpAddr) -> bool {
         matches!(self, Self::One(target) if target.has_address(address))
     }
@@ -103,8 +103,8 @@ impl fmt::Display for ServerBanMask {
 }
 
 impl NamePattern {
-    /// Checks a pattern as it was typed; `None` unless it has a `*`, besides it what a name may
-    /// have, a letter or digit at least, and no more characters than a name.
+    /// Parses a pattern as typed; `None` unless it has a `*`, otherwise only characters of a name,
+    /// at least one letter or digit, and no more characters than a name.
     pub fn new(typed: &str) -> Option<Self> {
         let rest: String = typed.chars().filter(|c| *c != '*').collect();
         let fits = typed.len() > rest.len() && typed.chars().count() <= MAX_USER_NAME_CHARS;
@@ -113,9 +113,8 @@ impl NamePattern {
         is_one.then(|| Self { typed: typed.to_lowercase().into(), folded: folded(typed).into() })
     }
 
-    /// Whether a name is so, as [`folded`] makes both. It takes a time that grows with the length
-    /// of the name alone, since each part is looked for behind the one before, and none is looked
-    /// for again.
+    /// Whether a name matches, after both are [`folded`]. The time is linear in the length of the
+    /// name: each part is searched for behind the one before, without backtracking.
     pub fn is_like(&self, name: &UserName) -> bool {
         let name = folded(name.as_str());
         let Some((first, rest)) = self.folded.split_once('*') else { return *self.folded == *name };

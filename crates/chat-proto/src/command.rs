@@ -1,6 +1,6 @@
-//! What one line asks for.
+//! The command of one line.
 //!
-//! Printing a command gives a line that parses to the same command.
+//! A printed command is a line that parses to the same command.
 
 mod account;
 mod invitation_code;
@@ -30,116 +30,116 @@ use crate::name::{ChannelName, UserName};
 use crate::secret::{Credential, INVITE_SIGN, Secret, TOKEN_SIGN};
 use crate::text::Text;
 
-/// One line, understood: its words are checked, its names and texts cannot be wrong any more.
+/// A parsed line: its words are checked, its names and texts are valid.
 ///
-/// Printed, it is a line to be sent and shows its secrets; its `Debug` doesn't.
+/// `Display` prints the line to send, with its secrets; `Debug` hides them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// The menu, or the usage of one command (its word as typed, without the slash).
     Help(Option<Text>),
     /// Take or change the name.
     Name(UserName),
-    /// List channels whose name contains this; those that come after a name in the list.
+    /// List channels whose name contains this; only those after a name in the list.
     Channels(Option<Text>, Option<ChannelName>),
     /// Make a channel and enter it.
     Create(ChannelName, Option<Text>),
-    /// Enter a channel and make it current; what came after this line is told first.
+    /// Enter a channel and make it current; the messages after this id are sent first.
     Enter(ChannelName, Option<MessageId>),
     /// Leave the current or the named conversation.
     Leave(Option<Conversation>, Option<Text>),
-    /// Open a private chat, make it current, and perhaps say something there.
+    /// Open a private chat, make it current, and optionally send a message there.
     Private(UserName, Option<Text>),
     /// One private message.
     Msg(UserName, Text),
-    /// One private message to whoever last wrote privately.
+    /// One private message to the sender of the last private message.
     Reply(Text),
-    /// Said into the current conversation, or into a named one.
+    /// Send a message to the current conversation, or to a named one.
     Say(Option<Conversation>, Text),
-    /// An action in the current conversation.
+    /// Send an action to the current conversation.
     Me(Text),
-    /// About oneself.
+    /// Information about the client itself.
     Info,
-    /// Who is in the named channel, in the current one, or online; those that come after a name in
-    /// the list.
+    /// List the members of the named channel or of the current one, or the users online; only those
+    /// after a name in the list.
     Users(Option<ChannelName>, Option<UserName>),
-    /// About one person.
+    /// Information about one user.
     Whois(UserName),
     /// Show or set the current channel's topic.
     Topic(Option<Text>),
-    /// Stored lines of the current or the named conversation.
+    /// Stored messages of the current or the named conversation.
     History(Option<Conversation>, HistoryRange),
-    /// Stored lines with these words, of all that one may read.
+    /// Stored messages with these words, among those that the client may read.
     Search(SearchQuery),
-    /// Said into a conversation, however often the same key comes.
+    /// Send a message to a conversation once, however often the same key is sent.
     Once {
-        /// Chosen by the asker; it holds for a name, not for a connection.
+        /// Chosen by the client; its scope is a name, not a connection.
         key: OnceKey,
-        /// Where.
+        /// The conversation.
         to: Conversation,
-        /// What.
+        /// The message.
         text: Text,
     },
-    /// Away from now on.
+    /// Set the away state.
     Away(Option<Text>),
-    /// Here again.
+    /// Clear the away state.
     Back,
-    /// Hide a person, or list the hidden.
+    /// Hide a user, or list the hidden ones.
     Ignore(Option<UserName>),
-    /// See a person again.
+    /// Stop hiding a user.
     Unignore(UserName),
-    /// What those who run a channel ask of it: of the named one, or of the current one.
+    /// A moderation command, in the named channel or in the current one.
     Moderate(Option<ChannelName>, ModCommand),
-    /// End a channel, with everything said in it.
+    /// Delete a channel, with all its messages.
     Drop(ChannelName, Option<Text>),
-    /// About who is kept out of the whole server.
+    /// A command about server-wide bans.
     Everywhere(ServerBanCommand),
-    /// End every connection of a person.
+    /// Close every connection of a user.
     Kill(UserName, Option<Text>),
-    /// Tell something to everybody.
+    /// Send an announcement to every client.
     Announce(Text),
-    /// How the server is doing.
+    /// Statistics of the server.
     Stats,
-    /// A code that lets somebody register.
+    /// Create an invitation code, which allows a registration.
     Invitation,
-    /// Make the name an account. Without a password it is asked for; whether it is
-    /// [`acceptable`](crate::secret::check_password) is still to be seen.
+    /// Make the name an account. Without a password the server prompts for it. The password isn't
+    /// checked to be [`acceptable`](crate::secret::check_password) yet.
     Register {
-        /// For servers where not everybody may.
+        /// For servers where registration needs an invitation.
         invite: Option<InvitationCode>,
         /// As it was typed.
         password: Option<Secret>,
     },
-    /// Sign in to an account; without a credential the password is asked for.
+    /// Sign in to an account; without a credential the server prompts for the password.
     Login(UserName, Option<Credential>),
-    /// Leave the account on this connection.
+    /// Sign out on this connection.
     Logout,
-    /// Change the old password to the new one; without them they are asked for.
+    /// Change the old password to the new one; without them the server prompts for both.
     Password(Option<(Secret, Secret)>),
-    /// Erase the account; without its password that is asked for.
+    /// Erase the account; without its password the server prompts for it.
     Forget(Option<Secret>),
-    /// Stored lines that name one, so many at most, 1 to
+    /// Stored messages that mention the client, at most this many, 1 to
     /// [`MAX_HISTORY_LINES`](crate::limits::MAX_HISTORY_LINES); without a count
     /// [`HISTORY_LINES`](crate::limits::HISTORY_LINES).
     Mentions {
-        /// So many.
+        /// The largest number of messages.
         count: Option<u32>,
-        /// Only those from before this.
+        /// Only messages before this.
         before: Option<SearchCursor>,
     },
-    /// The form of all further output.
+    /// Set the format of all further output.
     Format(Format),
-    /// Answered at once.
+    /// Answered immediately.
     Ping(Option<Text>),
-    /// Leave the system.
+    /// Close the connection.
     Quit(Option<Text>),
 }
 
-/// Stands before the name after which a list goes on. No name has a colon.
+/// Precedes the name after which a list continues. No name contains a colon.
 const AFTER_SIGN: &str = "after:";
 
 impl Command {
-    /// Whether it says a line and does nothing else, so that it can be asked for again when it was
-    /// refused.
+    /// Whether the command sends a message and has no other effect, so that it can be retried when
+    /// it was refused.
     pub fn says(&self) -> bool {
         matches!(
             self,
@@ -277,7 +277,7 @@ impl fmt::Display for Command {
     }
 }
 
-/// Where a list goes on.
+/// The position at which a list continues.
 struct After<'a, T>(&'a T);
 
 impl<T: fmt::Display> fmt::Display for After<'_, T> {
@@ -295,7 +295,7 @@ mod test_tables {
     use super::parse;
     use crate::refusal::Code;
 
-    /// A line is understood as what is printed, and that is understood as the same.
+    /// A line parses to a command that prints as `printed`, which parses to the same command.
     #[track_caller]
     pub(super) fn assert_printed(typed: &str, printed: &str) {
         let command = parse(typed).command.unwrap_or_else(|refusal| panic!("{refusal:?}"));

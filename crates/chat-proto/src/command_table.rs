@@ -56,37 +56,37 @@ pub enum CommandKind {
     Quit,
 }
 
-/// The word that stands for the whole server where a channel may stand. It is a reserved name.
+/// The word for the whole server, in the place of a channel. It is a reserved name.
 pub const EVERYWHERE: &str = "everywhere";
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "they are columns of a table")]
 pub struct CommandSpec {
-    /// What the parser makes of it.
+    /// The command that the parser returns.
     pub kind: CommandKind,
     /// The command's word, without the slash.
     pub name: &'static str,
-    /// Other words for the same.
+    /// Other words for the same command.
     pub aliases: &'static [&'static str],
-    /// What follows the word, as `/help` shows it; empty if nothing does.
+    /// The arguments, as `/help` shows them; empty if there are none.
     pub arguments: &'static str,
-    /// What it does, in one short clause.
+    /// Its effect, in one short clause.
     pub summary: &'static str,
-    /// A line that works, for `/help COMMAND`.
+    /// A valid line, for `/help COMMAND`.
     pub example: &'static str,
-    /// Whether it works before a name is given.
+    /// Whether it is allowed before a name is given.
     pub nameless: bool,
     /// Whether it is only for operators of a channel.
     pub for_operators: bool,
     /// Whether it is only for operators of the server.
     pub for_server_operators: bool,
-    /// What follows `everywhere`, if operators of the server may use it for the whole server; else
-    /// nothing.
+    /// The arguments after `everywhere`, if server operators may use it for the whole server; else
+    /// empty.
     pub everywhere: &'static str,
     /// Whether it is in the short menu of the main page.
     pub on_main_page: bool,
-    /// Whether what follows the word is secret, so that no history of typed lines keeps it.
+    /// Whether the arguments are secret, so that no input history stores them.
     pub secret: bool,
 }
 
@@ -100,7 +100,7 @@ impl CommandSpec {
         }
     }
 
-    /// Every word that stands for it, its own first.
+    /// All words of the command, the canonical one first.
     pub fn words(&self) -> impl Iterator<Item = &'static str> + use<> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
@@ -549,23 +549,23 @@ pub const COMMANDS: &[CommandSpec] = &[
 impl CommandKind {
     /// The row of this command.
     pub fn spec(self) -> &'static CommandSpec {
-        // Every kind has its row; a test holds the table to it.
+        // Every kind has a row; a test checks this.
         COMMANDS.iter().find(|spec| spec.kind == self).unwrap_or(&ROW)
     }
 }
 
-/// What a typed command word turned out to be.
+/// The result of looking up a command word.
 #[derive(Clone, Debug)]
 pub enum WordMatch {
-    /// One command, by its word or an unambiguous beginning of one.
+    /// One command, by one of its words or an unambiguous prefix.
     One(&'static CommandSpec),
-    /// The beginning of several commands' words.
+    /// A prefix of the words of several commands.
     Several(Vec<&'static str>),
-    /// Nothing; these words are the nearest.
+    /// No command; these words are the nearest.
     Nothing(Vec<&'static str>),
 }
 
-/// Looks a command word up, without its slash, in any case.
+/// Looks up a command word, without its slash, in any case.
 pub fn lookup(word: &str) -> WordMatch {
     let word = word.to_lowercase();
     if let Some(spec) = COMMANDS.iter().find(|spec| spec.words().any(|own| own == word)) {

@@ -1,15 +1,15 @@
-//! Where a line is said: a channel (`#general`) or a private chat (`@bob`).
+//! The destination of a message: a channel (`#general`) or a private chat (`@bob`).
 
 use std::fmt;
 
 use crate::name::{ChannelName, UserName};
 
-/// A channel, or a private chat by the name of the other person in it.
+/// A channel, or a private chat by the name of the other user.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Conversation {
-    /// Everybody in the channel hears it.
+    /// All members of the channel receive the message.
     Channel(ChannelName),
-    /// Only this person and oneself hear it.
+    /// Only this user and the sender receive the message.
     Private(UserName),
 }
 

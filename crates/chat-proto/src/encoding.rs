@@ -1,6 +1,6 @@
-//! Every event in each form. The only place where an event becomes bytes.
+//! The encoding of events in each format. The only place where an event becomes bytes.
 //!
-//! One event is at most one line; an event that a form has no line for renders to nothing.
+//! One event is at most one line; an event that has no line in a format encodes to nothing.
 
 mod json;
 mod text;
@@ -20,8 +20,8 @@ pub fn encode(event: &Event, format: Format, out: &mut BytesMut) {
     }
 }
 
-/// About how many bytes the line of `event` has in `format`: that of something said in a
-/// conversation of a short name is no longer, unless its text is escaped.
+/// An estimate of the length of the line in bytes. It is an upper bound for a message in a
+/// conversation with a short name, unless its text is escaped.
 pub fn estimated_len(event: &Event, format: Format) -> usize {
     let text = match event {
         Event::Message { text, .. } | Event::Private { text, .. } => text.as_str().len(),
@@ -34,7 +34,7 @@ pub fn estimated_len(event: &Event, format: Format) -> usize {
     text + around
 }
 
-/// The line of `event` in `format`, with its ending; empty if the form has none for it.
+/// The line of `event` in `format`, with its ending; empty if the format has none for it.
 pub fn encoded(event: &Event, format: Format) -> Bytes {
     let mut out = BytesMut::with_capacity(estimated_len(event, format));
     encode(event, format, &mut out);

@@ -1,4 +1,4 @@
-//! What the server tells: each event is at most one line in each form.
+//! The output of the server: each event is at most one line in each format.
 
 use crate::ban_mask::ServerBanMask;
 use crate::command::InvitationCode;
@@ -17,7 +17,7 @@ use crate::time::{HumanDuration, Timestamp};
 use std::borrow::Cow;
 use std::fmt;
 
-/// A sentence of the server's own: one line, without control characters.
+/// A sentence of the server: one line, without control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sentence(Box<str>);
 
@@ -27,7 +27,8 @@ impl Sentence {
         Self(clean(text.as_ref()).into())
     }
 
-    /// For whoever writes privately to an account that isn't here, once the line is kept.
+    /// The notice to the sender of a private message to an offline account, once the message is
+    /// stored.
     pub fn not_here(user: &UserName) -> Self {
         Self::new(format!("{user} isn't here; they will see it when they sign in."))
     }
@@ -41,17 +42,17 @@ impl Sentence {
 /// Why the server closes a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
-    /// The person asked to leave.
+    /// The client sent `/quit`.
     Quit,
-    /// The peer ended its input, and every line of it is answered.
+    /// The peer ended its input, and every line is answered.
     EndOfInput,
     /// No name was given in time.
     NoName,
-    /// The server is being stopped.
+    /// The server is shutting down.
     Shutdown,
-    /// A fault of the server ended this connection.
+    /// An internal error closed this connection.
     Fault,
-    /// An operator of the server ended it.
+    /// A server operator closed it.
     Killed,
 }
 
@@ -69,21 +70,21 @@ impl CloseReason {
     }
 }
 
-/// Which password the next line is taken for.
+/// The purpose of the password in the next line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordPurpose {
-    /// One for a new account, or in place of the old one.
+    /// The password of a new account, or the one that replaces the old one.
     New,
-    /// The one that is to be changed.
+    /// The one that is being changed.
     Old,
-    /// The account's, to sign in.
+    /// The password of the account, to sign in.
     Login,
-    /// The account's, to erase it.
+    /// The password of the account, to erase it.
     Forget,
 }
 
 impl PasswordPurpose {
-    /// The word that stands for it in the JSON form.
+    /// Its word in the JSON format.
     pub fn word(self) -> &'static str {
         match self {
             Self::New => "new",
@@ -94,16 +95,16 @@ impl PasswordPurpose {
     }
 }
 
-/// Why somebody is signed out without having asked for it on this connection.
+/// Why a client is signed out without a command on this connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignOutReason {
     /// The password was changed on another device.
     NewPassword,
     /// The account was erased on another device.
     Forgotten,
-    /// An operator of the server gave the account another password.
+    /// A server operator set another password.
     Operator,
-    /// An operator of the server deleted the account.
+    /// A server operator deleted the account.
     Deleted,
 }
 
@@ -119,20 +120,20 @@ impl SignOutReason {
     }
 }
 
-/// Where and when a line got its place.
+/// The id and the time that a message got when it was committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageStamp {
-    /// Its place in the conversation.
+    /// Its position in the conversation.
     pub id: MessageId,
     /// When.
     pub time: Timestamp,
 }
 
-/// Anything that the server tells one person.
+/// An output of the server to one client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of the protocol page")]
 pub enum Event {
-    /// Said in a channel.
+    /// A message in a channel.
     Message {
         stamp: MessageStamp,
         channel: ChannelName,
@@ -140,10 +141,10 @@ pub enum Event {
         text: Text,
         /// `/me`.
         action: bool,
-        /// Out of history.
+        /// From history.
         past: bool,
     },
-    /// Said privately; `with` is the other one, as the receiver sees it.
+    /// A private message; `with` is the other user from the recipient's view.
     Private {
         stamp: MessageStamp,
         with: UserName,
@@ -153,7 +154,7 @@ pub enum Event {
         action: bool,
         past: bool,
     },
-    /// Someone opened a private chat with the receiver.
+    /// Another user opened a private chat with the recipient.
     Opened {
         with: UserName,
     },
@@ -168,22 +169,22 @@ pub enum Event {
         time: Timestamp,
         reason: Option<Text>,
     },
-    /// Another device of the receiver's account has left a channel, and so has this one; `current`
-    /// is the conversation that is current from now on.
+    /// Another device of the recipient's account has left a channel, and so has this one; `current`
+    /// is the new current conversation.
     YouLeft {
         channel: ChannelName,
         user: UserName,
         time: Timestamp,
         current: Option<Conversation>,
     },
-    /// Comings and goings of a large channel, together.
+    /// Batched joins and leaves of a large channel.
     Presence {
         channel: ChannelName,
         entered: u64,
         left: u64,
         members: u64,
     },
-    /// Left the system.
+    /// A user has disconnected.
     Gone {
         user: UserName,
         reason: Option<Text>,
@@ -192,13 +193,13 @@ pub enum Event {
         from: UserName,
         to: UserName,
     },
-    /// The topic was set, or with `None` removed.
+    /// The topic was set, or removed (`None`).
     Topic {
         channel: ChannelName,
         topic: Option<Text>,
         by: UserName,
     },
-    /// Somebody was put out of a channel that the receiver is in, by a ban or not.
+    /// A member was removed from a channel that the recipient is in, by a kick or a ban.
     Kicked {
         channel: ChannelName,
         user: UserName,
@@ -206,7 +207,7 @@ pub enum Event {
         reason: Option<Text>,
         ban: Option<Term>,
     },
-    /// The receiver was put out; `current` is the conversation that is current from now on.
+    /// The recipient was removed; `current` is the new current conversation.
     YouWereKicked {
         channel: ChannelName,
         user: UserName,
@@ -215,7 +216,7 @@ pub enum Event {
         ban: Option<Term>,
         current: Option<Conversation>,
     },
-    /// Somebody may only read.
+    /// A user was muted.
     Muted {
         channel: ChannelName,
         user: UserName,
@@ -223,13 +224,13 @@ pub enum Event {
         term: Term,
         reason: Option<Text>,
     },
-    /// Somebody may speak again.
+    /// A mute was lifted.
     Unmuted {
         channel: ChannelName,
         user: UserName,
         by: UserName,
     },
-    /// Somebody is an operator now, or with `false` isn't one any more.
+    /// A user became an operator, or (`false`) is no longer one.
     Operator {
         channel: ChannelName,
         user: UserName,
@@ -243,26 +244,25 @@ pub enum Event {
         value: Sentence,
         by: UserName,
     },
-    /// What somebody said is hidden.
+    /// The messages of a user are hidden.
     Purged {
         channel: ChannelName,
         user: UserName,
         by: UserName,
     },
-    /// The receiver may enter once.
+    /// The recipient may enter once.
     Invited {
         channel: ChannelName,
         by: UserName,
     },
-    /// The channel ended; `current` is the conversation that is current from now on.
+    /// The channel was deleted; `current` is the new current conversation.
     Dropped {
         channel: ChannelName,
         by: UserName,
         reason: Option<Text>,
         current: Option<Conversation>,
     },
-    /// The line above the rows of `/channels`, perhaps of those with a part in their names; text
-    /// form only.
+    /// The heading of `/channels`, with the searched part of the name, if any; text format only.
     ChannelsHead {
         count: usize,
         part: Option<Text>,
@@ -273,24 +273,24 @@ pub enum Event {
         members: usize,
         topic: Option<Text>,
     },
-    /// Names in one line, for `/users`; text form only. `channel` is `None` for everybody online.
+    /// The first names of `/users`; text format only. `channel` is `None` for all users online.
     UsersHead {
         channel: Option<ChannelName>,
         count: usize,
         names: Vec<UserName>,
     },
-    /// More names where one line would be too long; text form only.
+    /// More names, if one line would be too long; text format only.
     UsersMore {
         names: Vec<UserName>,
     },
-    /// One row of `/users`; JSON form only.
+    /// One row of `/users`; JSON format only.
     User {
         name: UserName,
         channel: Option<ChannelName>,
         operator: bool,
         away: Option<Away>,
     },
-    /// The line above the rows of `/ban` or `/mute`, `/set` or `/log`; text form only.
+    /// The heading of `/ban`, `/mute`, `/set` or `/log`; text format only.
     ModListHead {
         kind: CommandKind,
         channel: ChannelName,
@@ -313,28 +313,28 @@ pub enum Event {
         channel: ChannelName,
         logged: Box<ModLogEntry>,
     },
-    /// One person, for `/whois`.
+    /// One user, for `/whois`.
     Whois(Box<WhoisInfo>),
-    /// Oneself, for `/info`.
+    /// The recipient, for `/info`.
     Info(Box<SelfInfo>),
-    /// An account whose person isn't here, for `/whois`: when they were here last, and what they
-    /// said about being away.
+    /// An offline account, for `/whois`: when it was last online, and its away message.
     LastSeen {
         name: UserName,
         seen: Timestamp,
         away: Option<Away>,
     },
-    /// The receiver's next line is taken for the password of `name`, whatever it is.
+    /// A password prompt: the recipient's next line is the password of `name`, whatever it
+    /// contains.
     PasswordAsked {
         what: PasswordPurpose,
         name: UserName,
     },
-    /// The receiver was signed out, is in no conversation and has no name any more.
+    /// The recipient was signed out: it has no name and is in no conversation.
     SignedOut {
         name: UserName,
         by: SignOutReason,
     },
-    /// Signing in has put the receiver into a channel that they were in before.
+    /// Signing in has restored the recipient's membership of a channel.
     Reentered {
         channel: ChannelName,
         members: usize,
@@ -342,36 +342,36 @@ pub enum Event {
         operator: bool,
         last: MessageId,
     },
-    /// What others said in such a channel after line `after`, the last one that the account was
-    /// told; so many of these lines name the receiver.
+    /// The number of unread messages in such a channel: those from others after `after`, the last
+    /// message that the account has received; `mentions` of them mention the recipient.
     Unread {
         channel: ChannelName,
         count: u64,
         mentions: u64,
         after: MessageId,
     },
-    /// The line above the private lines that came while the receiver's account wasn't here; the
-    /// newest `told` of them follow.
+    /// The heading of the private messages that arrived while the recipient's account was offline;
+    /// the newest `told` of them follow.
     UnreadPrivate {
         count: u64,
         told: u64,
     },
-    /// An operator of the server, or with `None` somebody at its shell, tells something to
-    /// everybody.
+    /// An announcement to every client, from a server operator, or from the server's shell
+    /// (`None`).
     Announcement {
         from: Option<UserName>,
         text: Text,
         time: Timestamp,
     },
-    /// The receiver's connection is ended by an operator of the server, or with `None` from its
-    /// shell.
+    /// The recipient's connection is closed by a server operator, or from the server's shell
+    /// (`None`).
     Killed {
         by: Option<UserName>,
         reason: Option<Text>,
-        /// They are also kept out of the server.
+        /// The recipient is also banned from the server.
         ban: Option<Term>,
     },
-    /// The line above the rows of `/ban everywhere`; text form only.
+    /// The heading of `/ban everywhere`; text format only.
     ServerBansHead {
         count: usize,
     },
@@ -379,29 +379,29 @@ pub enum Event {
     ServerBan(Box<ServerBan>),
     /// One row of `/stats`.
     Stat(Stat),
-    /// The receiver read too slowly and missed lines.
+    /// The recipient read too slowly and missed messages.
     Missed {
         channel: ChannelName,
         count: u64,
         after: MessageId,
     },
-    /// Anything else.
+    /// Any other notice.
     Notice(Sentence),
-    /// The last line before the server closes.
+    /// The last line before the server closes the connection.
     Bye(CloseReason),
-    /// The line that was asked is carried out.
+    /// The command was executed.
     Ok {
         re: Cow<'static, str>,
         reply: OkReply,
     },
-    /// The line that was asked is refused.
+    /// The command was refused.
     Refused {
         re: Cow<'static, str>,
         refusal: Refusal,
     },
 }
 
-/// Somebody who is banned or muted.
+/// A ban or a mute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restriction {
     /// Who, as they were called then.
@@ -416,34 +416,33 @@ pub struct Restriction {
     pub reason: Option<Text>,
 }
 
-/// What somebody did who runs a channel.
+/// A moderation action in the log of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModLogEntry {
     /// When.
     pub time: Timestamp,
     /// Who, as they were called then.
     pub by: UserName,
-    /// By which command.
+    /// The command.
     pub did: CommandKind,
-    /// To whom.
+    /// The target.
     pub target: Option<ModTarget>,
-    /// Of a ban or a mute: for how long.
+    /// How long a ban or a mute lasts.
     pub term: Option<Term>,
-    /// Of a setting: which, and to what.
+    /// The changed setting, with its value.
     pub setting: Option<Sentence>,
     /// Why.
     pub reason: Option<Text>,
 }
 
-/// Being away, and perhaps why.
+/// The away state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Away {
     /// The words of `/away`.
     pub reason: Option<Text>,
 }
 
-/// A number about the server in the unit that its name tells: lengths of time and sizes as people
-/// say them.
+/// A statistic of the server, formatted by the unit in its name: durations and sizes are readable.
 #[derive(Clone, Copy, Debug)]
 pub struct StatLine<'a>(pub &'a str, pub u64);
 
@@ -462,12 +461,12 @@ impl fmt::Display for StatLine<'_> {
     }
 }
 
-/// Somebody who is kept out of the server.
+/// A server-wide ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerBan {
     /// Who.
     pub target: ServerBanMask,
-    /// Who did it; `None` is whoever sat at the shell.
+    /// Who did it; `None` for the server's shell.
     pub by: Option<UserName>,
     /// When.
     pub time: Timestamp,
@@ -477,76 +476,75 @@ pub struct ServerBan {
     pub reason: Option<Text>,
 }
 
-/// One number about the server.
+/// One statistic of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
-    /// What it is the number of. That of a length of time ends with `_secs`, that of a size with
-    /// `_bytes`.
+    /// Its name. The name of a duration ends with `_secs`, that of a size with `_bytes`.
     pub name: &'static str,
     /// The number.
     pub value: u64,
 }
 
-/// What `/whois` tells of a person.
+/// The answer of `/whois`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WhoisInfo {
     /// As it is shown.
     pub name: UserName,
-    /// The account that they are signed in to.
+    /// The account that the user is signed in to.
     pub account: Option<UserName>,
     /// Away, and why.
     pub away: Option<Away>,
-    /// The channels that the asker shares with them.
+    /// The channels that the recipient shares with the user.
     pub shared: Vec<ChannelName>,
     /// Since when online.
     pub since: Timestamp,
-    /// For how many seconds nothing was typed.
+    /// Seconds since the last input.
     pub idle_secs: u64,
-    /// For how many seconds online.
+    /// Seconds online.
     pub online_secs: u64,
-    /// From where they are connected, for operators of the server alone.
+    /// The user's address, for server operators only.
     pub address: Option<String>,
 }
 
-/// What `/info` tells of oneself.
+/// The answer of `/info`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SelfInfo {
     /// As it is shown.
     pub name: UserName,
-    /// The account that one is signed in to.
+    /// The account that the client is signed in to.
     pub account: Option<UserName>,
-    /// Where what one types goes.
+    /// The current conversation.
     pub current: Option<Conversation>,
-    /// All channels one is in.
+    /// All channels that the client is in.
     pub channels: Vec<ChannelName>,
     /// The peer's address as the server sees it.
     pub address: String,
     /// Since when connected.
     pub since: Timestamp,
-    /// For how many seconds connected.
+    /// Seconds connected.
     pub connected_secs: u64,
     /// Away, and why.
     pub away: Option<Away>,
 }
 
-/// What a command made; the text form says it in a sentence where a person needs one.
+/// The result of a command; the text format prints a sentence where a reader needs one.
 ///
-/// `last` is the id of the channel's last line at that moment; what comes later has a greater one.
+/// `last` is the id of the channel's last message at that time; later messages have greater ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of the protocol page")]
 pub enum OkReply {
-    /// Everything is told by the rows before.
+    /// The preceding rows are the whole answer.
     Told,
-    /// Rows of a list, told before.
+    /// The end of a list; its rows precede it.
     Listed {
         count: usize,
     },
-    /// The same of a list that is longer; `next` is the line to type for what comes next.
+    /// The end of a page of a longer list; `next` is the line to type for the next page.
     Page {
         count: usize,
         next: Text,
     },
-    /// The first name; the main page has greeted.
+    /// The first name of the connection; the main page precedes it.
     Welcomed {
         name: UserName,
     },
@@ -565,7 +563,7 @@ pub enum OkReply {
         operator: bool,
         last: MessageId,
     },
-    /// Entered before; now current again.
+    /// The channel was entered before; it is current again.
     Current {
         channel: ChannelName,
         members: usize,
@@ -585,17 +583,18 @@ pub enum OkReply {
         to: Conversation,
         stamp: MessageStamp,
     },
-    /// Stored lines, told before, of a conversation.
+    /// The end of a history request; the messages precede it.
     History {
         conversation: Conversation,
         count: usize,
     },
-    /// Lines that were looked for, told before; if there are more, with the line to type for them.
+    /// The end of a search; the messages precede it. `next` is the line to type for more, if there
+    /// are any.
     Found {
         count: usize,
         next: Option<Text>,
     },
-    /// Stored lines that name one, told before; likewise.
+    /// The end of `/mentions`; the messages precede it. `next` is as in `Found`.
     Mentions {
         count: usize,
         next: Option<Text>,
@@ -624,55 +623,55 @@ pub enum OkReply {
         channel: ChannelName,
         user: UserName,
     },
-    /// So many connections were ended.
+    /// `count` connections were closed.
     Killed {
         user: UserName,
         count: usize,
     },
-    /// Kept out of the server; so many connections were ended.
+    /// Banned from the server; `count` connections were closed.
     ServerBanned {
         target: ServerBanMask,
         term: Term,
         count: usize,
     },
-    /// Let into the server again.
+    /// A server-wide ban was lifted.
     ServerUnbanned {
         target: ServerBanMask,
         changed: bool,
     },
-    /// It was told on so many connections.
+    /// The announcement was sent to `count` connections.
     Announced {
         count: usize,
     },
-    /// Somebody can register with it, until then.
+    /// The code allows a registration until `until`.
     Invitation {
         invite: InvitationCode,
         until: Timestamp,
     },
-    /// The name is an account, and one is signed in to it; the token signs in again, without its
-    /// sign.
+    /// The name is an account, and the client is signed in to it. The token, without its prefix,
+    /// signs in again.
     Registered {
         name: UserName,
         token: Secret,
     },
-    /// The token is there if a new one was made, not if one was used.
+    /// `token` is a new token; `None` if the sign-in was by token.
     SignedIn {
         name: UserName,
         token: Option<Secret>,
     },
-    /// One has left the account, and has no name any more.
+    /// The client is signed out and has no name.
     SignedOut {
         name: UserName,
     },
-    /// All tokens from before are revoked; this is the new one.
+    /// All earlier tokens are revoked; this is a new one.
     PasswordChanged {
         token: Secret,
     },
-    /// The account is erased, and one has no name any more.
+    /// The account is erased, and the client has no name.
     Forgotten {
         name: UserName,
     },
-    /// Rows about a channel that is run, told before.
+    /// The end of a moderation list of a channel; its rows precede it.
     ListedOf {
         channel: ChannelName,
         count: usize,

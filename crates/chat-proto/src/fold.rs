@@ -1,9 +1,9 @@
-//! When two texts are the same to a person who types: the one folding of search, mentions, bans and
-//! word filters.
+//! When two texts are equal for a user who types them: the one folding of search, mentions, bans
+//! and word filters.
 //!
-//! Case, width and accents don't count. Case is folded in full, so `STRASSE` is `straße` and
-//! `ΑΘΗΝΑ` is `Αθήνα`; the sigma at the end of a word is any other one; the dotless `ı` and the
-//! dotted `İ` are `i`. Keys of names, which are stored, are stricter: they keep accents and `ß`
+//! Case, width and accents are ignored. Case folding is full, so `STRASSE` equals `straße` and
+//! `ΑΘΗΝΑ` equals `Αθήνα`; a final sigma equals any other; the dotless `ı` and the dotted `İ` equal
+//! `i`. Keys of names, which are stored, are stricter: they preserve accents and `ß`
 //! ([`UserName::key`](crate::name::UserName::key)).
 
 use std::borrow::Cow;
@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
-/// A text without regard to case, width and accents. It is its own folding.
+/// The folded form of a text, without case, width and accents. Folding is idempotent.
 pub fn folded(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -30,7 +30,7 @@ pub fn folded(text: &str) -> Cow<'_, str> {
     Cow::Owned(unmarked.flat_map(case_folded).nfc().collect())
 }
 
-/// A character in any case: `ß` and `ẞ` are `ss`, `ς` is `σ`, `ı` is `i`.
+/// The case-folded form of a character: `ß` and `ẞ` fold to `ss`, `ς` to `σ`, `ı` to `i`.
 pub(crate) fn case_folded(c: char) -> impl Iterator<Item = char> {
     c.to_lowercase().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
@@ -44,21 +44,21 @@ pub(crate) fn with_one_sigma(lowercase: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a mark is on letters of many scripts. Others, as the vowels of Hindi, are letters of
-/// their own.
+/// Whether a mark is an accent that is used in many scripts. Other marks, such as the vowel signs
+/// of Hindi, are letters of their own.
 pub(crate) fn is_accent(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36F}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}'
         | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}')
 }
 
-/// Whether many leave a mark out when they write: accents, and vowels and points of Arabic and
-/// Hebrew. The Cyrillic `й` and `ї` are letters of their own, and `ё` is written `е`.
+/// Whether a mark is often omitted in writing: accents, and vowels and points of Arabic and Hebrew.
+/// The Cyrillic `й` and `ї` are letters of their own, and `ё` is written `е`.
 fn is_left_out(base: char, mark: char) -> bool {
     match mark {
         _ if matches!(base, '\u{400}'..='\u{52F}') => {
             matches!(mark, '\u{300}' | '\u{301}') || mark == '\u{308}' && matches!(base, 'е' | 'Е')
         }
-        // What makes another letter of an alef, a waw or a yeh.
+        // These make another letter of an alef, a waw or a yeh.
         '\u{653}'..='\u{655}' => false,
         '\u{591}'..='\u{5C7}'
         | '\u{610}'..='\u{61A}'

@@ -8,7 +8,7 @@ pub enum Format {
     /// For people at a terminal; lines end with CR LF.
     #[default]
     Text,
-    /// For programs: one JSON object a line; lines end with LF.
+    /// For programs: one JSON object per line; lines end with LF.
     Json,
 }
 

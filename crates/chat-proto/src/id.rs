@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// The place of a line in its conversation: grows by one with every line, the same for everybody.
+/// The position of a message in its conversation: increases by one with every message, and is the
+/// same for all members.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(pub u64);
 

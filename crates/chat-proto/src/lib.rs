@@ -2,25 +2,25 @@
 //!
 //! In reading order:
 //!
-//! * [`limits`]: the numbers that both sides keep to.
+//! * [`limits`]: the limits that both sides observe.
 //! * [`mod@line`]: bytes to lines and back ([`line::LineCodec`]).
-//! * [`text`] and [`name`]: words and names that cannot be wrong once they exist.
-//! * [`secret`]: passwords and tokens, which nobody is shown.
-//! * [`conversation`]: where a line is said, a channel or a private chat.
+//! * [`text`] and [`name`]: texts and names that are valid by construction.
+//! * [`secret`]: passwords and tokens, which are never shown.
+//! * [`conversation`]: the destination of a message, a channel or a private chat.
 //! * [`command_table`]: the one table of commands; it feeds the parser, `/help`, completion and the
 //!   docs.
-//! * [`command`]: what a line asks for, and its parser.
-//! * [`setting`] and [`mod_target`]: a channel's settings, and whom a moderation act is about.
-//! * [`fold`]: when two words are the same to a person who types.
-//! * [`spelling`]: how a filter of words reads a text.
-//! * [`ban_mask`]: whom a ban from the whole server is about.
-//! * [`refusal`]: a coded "no" for the person who asked.
-//! * [`event`]: what the server tells.
-//! * [`encoding`]: every event in each form, text and JSON.
+//! * [`command`]: the command of a line, and its parser.
+//! * [`setting`] and [`mod_target`]: a channel's settings, and the target of a moderation action.
+//! * [`fold`]: when two words are equal for a user who types them.
+//! * [`spelling`]: how a word filter reads a text.
+//! * [`ban_mask`]: the target of a server-wide ban.
+//! * [`refusal`]: a coded "no" for the user who sent a command.
+//! * [`event`]: the output of the server.
+//! * [`encoding`]: the encoding of events, as text and as JSON.
 //!
-//! This crate never opens a socket, starts a task or reads a clock: bytes, names and times come in
-//! as arguments and go out as values. No domain type here is serialisable; the JSON form has its
-//! own structs in its own file.
+//! This crate never opens a socket, starts a task or reads a clock: bytes, names and times are
+//! arguments and return values. No domain type here is serialisable; the JSON format has its own
+//! structs in its own module.
 
 pub mod ban_mask;
 pub mod command;

@@ -1,8 +1,8 @@
-//! Bytes to lines, and nothing more: what a line means is decided elsewhere.
+//! Splits bytes into lines. Parsing is elsewhere.
 //!
-//! A line ends with LF, CR LF or CR NUL (telnet's Enter), or with a CR alone where the caller says
-//! so. Whatever else a peer sends, the codec goes on with the next line: a line that is too long or
-//! is not UTF-8 is an item like any other, and decoding never fails.
+//! A line ends with LF, CR LF or CR NUL (telnet's Enter), or with a CR alone if the caller requests
+//! it. Decoding never fails: a line that is too long or is not UTF-8 is an item, and the codec
+//! continues with the next line.
 
 use std::io;
 
@@ -20,42 +20,42 @@ const NUL: u8 = 0;
 /// A full line and the CR that may turn out to belong to its ending.
 const MAX_HELD_BYTES: usize = MAX_LINE_BYTES + 1;
 
-/// What the bytes between two line endings amount to.
+/// The content between two line endings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LineItem {
-    /// A line without its ending, never empty. It may still hold control characters; see
+    /// A line without its ending, never empty. It may contain control characters; see
     /// [`text::clean`](crate::text::clean).
     Line(String),
-    /// A line longer than [`MAX_LINE_BYTES`], discarded whole.
+    /// A line longer than [`MAX_LINE_BYTES`], discarded.
     TooLong {
         /// Bytes of content beyond the limit.
         over: u64,
     },
-    /// A line of a proper length that is not UTF-8, discarded.
+    /// A line of valid length that is not UTF-8, discarded.
     NotUtf8,
 }
 
-/// Cuts a stream of bytes into lines.
+/// Splits a byte stream into lines.
 ///
-/// Every byte is looked at once, however the stream is cut into chunks. Between chunks the codec
-/// holds the unfinished line and nothing else: at most one line and its CR, no allocation when
-/// there is none. Empty lines yield nothing. What is given up of the unfinished line is zeroed,
-/// since it may be a password.
+/// Every byte is examined once, independent of the chunks. Between chunks the codec stores only the
+/// unfinished line: at most one line and its CR, without an allocation when it is empty. Empty
+/// lines yield nothing. Discarded parts of the unfinished line are zeroed, since it may be a
+/// password.
 ///
-/// [`feed`](Self::feed) is for a caller with a buffer of its own; the [`Decoder`] is the same
-/// machine behind Tokio's trait.
+/// [`feed`](Self::feed) is for a caller with its own buffer; [`Decoder`] is the same state machine
+/// behind Tokio's trait.
 #[derive(Debug, Default)]
 pub struct LineCodec {
-    /// The unfinished line, with its CR if that came last. Owns memory only while it isn't empty.
+    /// The unfinished line, with a trailing CR. Allocated only while it isn't empty.
     tail: Vec<u8>,
-    /// Set while the unfinished line is known to be too long; the tail is empty then.
+    /// Set while the unfinished line is too long; the tail is empty then.
     discarding: Option<Box<Discarded>>,
 }
 
-/// What is still known of a line that is too long.
+/// The state of a line that is too long.
 #[derive(Debug)]
 struct Discarded {
-    /// All its bytes so far, a CR at the end included.
+    /// Its bytes so far, including a trailing CR.
     bytes: u64,
     ends_with_cr: bool,
 }
@@ -66,9 +66,9 @@ impl LineCodec {
         Self::default()
     }
 
-    /// Takes bytes off the front of `chunk` until an item is complete.
+    /// Consumes bytes from the front of `chunk` until an item is complete.
     ///
-    /// `None` means that the chunk is used up; otherwise call again with what is left of it.
+    /// Returns `None` when the chunk is consumed; otherwise call again with the rest.
     pub fn feed(&mut self, chunk: &mut &[u8]) -> Option<LineItem> {
         while let Some(end) = self.find_end(chunk) {
             let (head, rest) = chunk.split_at(end);
@@ -83,7 +83,7 @@ impl LineCodec {
         None
     }
 
-    /// The end of the input ends an unfinished line too.
+    /// Ends the unfinished line at the end of the input.
     pub fn finish(&mut self) -> Option<LineItem> {
         self.end_line(&[])
     }
@@ -93,14 +93,13 @@ impl LineCodec {
         self.cr_before(&[], 0)
     }
 
-    /// The CR at the end of the unfinished line ends it, whatever comes next. For a peer that sends
-    /// CR alone; an LF or NUL that comes next nevertheless belongs to the same ending: see
-    /// [`LineCodec::after_cr`].
+    /// Ends the unfinished line at its trailing CR, whatever follows. For a peer that sends CR
+    /// alone. An LF or NUL that follows belongs to the same ending: see [`LineCodec::after_cr`].
     pub fn end_at_cr(&mut self) -> Option<LineItem> {
         if self.ends_with_cr() { self.end_line(&[]) } else { None }
     }
 
-    /// What is left of the next chunk after [`LineCodec::end_at_cr`] ended a line.
+    /// The rest of the next chunk after [`LineCodec::end_at_cr`] has ended a line.
     pub fn after_cr(chunk: &[u8]) -> &[u8] {
         match chunk {
             [LF | NUL, rest @ ..] => rest,
@@ -108,27 +107,27 @@ impl LineCodec {
         }
     }
 
-    /// Whether the next byte begins a new line, so that the codec owns no memory.
+    /// Whether the next byte begins a new line; the codec owns no memory then.
     pub fn is_idle(&self) -> bool {
         self.tail.is_empty() && self.discarding.is_none()
     }
 
-    /// Whether the unfinished line is too long already, and thrown away as it comes.
+    /// Whether the unfinished line is too long, so that its bytes are discarded.
     pub fn is_discarding(&self) -> bool {
         self.discarding.is_some()
     }
 
-    /// Bytes of memory that the unfinished line occupies.
+    /// Allocated bytes of the unfinished line.
     pub fn held_bytes(&self) -> usize {
         self.tail.capacity()
     }
 
-    /// Takes back the last character of the unfinished line, if there is one.
+    /// Erases the last character of the unfinished line, if there is one.
     ///
-    /// A line already known to be too long stays so: its characters are no longer there to count.
+    /// A line that is already too long stays so, because its characters aren't stored.
     pub fn erase_char(&mut self) {
-        // The shortest end that is UTF-8 is the last character. Of bytes that are not UTF-8 one
-        // goes, so that a person can always get back to an empty line.
+        // The shortest suffix that is UTF-8 is the last character. If there is none, one byte is
+        // erased, so that a user can always get back to an empty line.
         let mut ends = (1..=4).filter_map(|bytes| self.tail.len().checked_sub(bytes));
         let char_start = ends.find(|&at| {
             self.tail.get(at..).is_some_and(|character| str::from_utf8(character).is_ok())
@@ -141,7 +140,7 @@ impl LineCodec {
         }
     }
 
-    /// Takes back the whole unfinished line, also one that was too long.
+    /// Erases the unfinished line, including one that is too long.
     pub fn erase_line(&mut self) {
         self.forget_tail();
         self.discarding = None;
@@ -152,7 +151,7 @@ impl LineCodec {
         self.tail = Vec::new();
     }
 
-    /// Where in `chunk` the LF or NUL is that ends the unfinished line.
+    /// The index in `chunk` of the LF or NUL that ends the unfinished line.
     fn find_end(&self, chunk: &[u8]) -> Option<usize> {
         let mut from = 0;
         while let Some(found) = memchr2(LF, NUL, chunk.get(from..)?) {
@@ -174,7 +173,7 @@ impl LineCodec {
         }
     }
 
-    /// Adds to the unfinished line, or gives it up once it is certainly too long.
+    /// Appends to the unfinished line, or discards it once it is too long.
     fn hold(&mut self, part: &[u8]) {
         let Some(&last) = part.last() else { return };
         let ends_with_cr = last == CR;
@@ -190,7 +189,7 @@ impl LineCodec {
             return;
         }
         if bytes > self.tail.capacity() {
-            // Doubling keeps a dripping line cheap; the cap keeps memory to what a line can need.
+            // Doubling makes byte-by-byte input cheap; the cap bounds the memory.
             let capacity = (self.tail.capacity() * 2).clamp(bytes, MAX_HELD_BYTES);
             let mut larger = Vec::with_capacity(capacity);
             larger.extend_from_slice(&self.tail);
@@ -217,7 +216,7 @@ impl LineCodec {
     }
 }
 
-/// The connection ends in the middle of a line.
+/// Zeroes the unfinished line of a closed connection.
 impl Drop for LineCodec {
     fn drop(&mut self) {
         self.tail.zeroize();
@@ -260,12 +259,12 @@ impl Decoder for LineCodec {
 impl Encoder<Bytes> for LineCodec {
     type Error = io::Error;
 
-    /// Writes bytes that are whole lines already.
+    /// Writes bytes that are already complete lines.
     fn encode(&mut self, lines: Bytes, dst: &mut BytesMut) -> io::Result<()> {
         dst.extend_from_slice(&lines);
         Ok(())
     }
 }
 
-// A hundred thousand idle connections hold one each.
+// Each of a hundred thousand idle connections has one.
 const _: () = assert!(size_of::<LineCodec>() <= 48);

@@ -1,4 +1,4 @@
-//! Against whom a ban is: a person by name, or a net of addresses.
+//! The target of a ban: a user by name, or a range of addresses.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,31 +7,30 @@ use ipnet::{IpNet, Ipv6Net};
 
 use crate::name::UserName;
 
-/// The bits of `::ffff:0:0/96`, in which IPv6 has the addresses of IPv4.
+/// The prefix length of `::ffff:0:0/96`, the IPv4-mapped addresses of IPv6.
 const MAPPED_BITS: u8 = 96;
 
-/// A person, or everybody at some addresses.
+/// A user, or all clients in a range of addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModTarget {
-    /// Whoever has this name, or one that looks like it.
+    /// The user of this name, or of one that is confusable with it.
     User(UserName),
-    /// Whoever connects from here. One address is a net of its own.
+    /// Clients that connect from this net. A single address is a net.
     Net(IpNet),
 }
 
 impl ModTarget {
-    /// Reads an address (`192.0.2.7`) or a net (`10.0.0.0/8`, `2001:db8::/32`); `None` if it is
+    /// Parses an address (`192.0.2.7`) or a net (`10.0.0.0/8`, `2001:db8::/32`); `None` if it is
     /// neither.
     ///
-    /// Bits behind the prefix don't count, and an IPv4 address in IPv6's clothes is an IPv4
-    /// address.
+    /// Bits behind the prefix are ignored, and an IPv4-mapped IPv6 address is an IPv4 address.
     pub fn net(typed: &str) -> Option<Self> {
         let net = match typed.parse::<IpAddr>() {
             Ok(address) => IpNet::from(address),
             Err(_) => typed.parse::<IpNet>().ok()?,
         };
         let net = match net.addr().to_canonical() {
-            // A wider net than all of IPv4 is meant as something else.
+            // Refuses a net that is wider than all of IPv4.
             v4 @ IpAddr::V4(_) if net.addr().is_ipv6() => {
                 IpNet::new(v4, net.prefix_len().checked_sub(MAPPED_BITS)?).ok()?
             }
@@ -40,21 +39,21 @@ impl ModTarget {
         Some(Self::Net(net.trunc()))
     }
 
-    /// Whether a word that is no net is meant as an address or a net rather than as a name: it has
-    /// a colon or a slash, or only digits with at least three dots among them, and dashes. A name
-    /// of that shape is typed with its `@`.
+    /// Whether a word that doesn't parse as a net is a mistyped address or net rather than a name:
+    /// it has a colon or a slash, or only digits with at least three dots among them, and dashes. A
+    /// name of that shape is typed with its `@`.
     pub fn is_meant_as_net(typed: &str) -> bool {
         let is_numeric = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-');
         typed.contains([':', '/'])
             || typed.matches('.').count() >= 3 && typed.chars().all(is_numeric)
     }
 
-    /// Whether a name has nothing but digits and points, as an address has that isn't complete.
+    /// Whether a name has only digits and dots, like an incomplete address.
     pub fn is_like_address(name: &str) -> bool {
         name.contains('.') && name.chars().all(|c| c.is_ascii_digit() || c == '.')
     }
 
-    /// The addresses that it stands for. One IPv6 address stands for its /64, which one client is
+    /// The addresses of the target. One IPv6 address expands to its /64, which one client is
     /// assumed to own.
     pub fn addresses(&self) -> Option<IpNet> {
         match self {
@@ -66,12 +65,12 @@ impl ModTarget {
         }
     }
 
-    /// Whether it stands for this address.
+    /// Whether the target includes this address.
     pub fn has_address(&self, address: IpAddr) -> bool {
         self.addresses().is_some_and(|net| net.contains(&address.to_canonical()))
     }
 
-    /// Reads what its `Display` writes; `None` if it is neither a net nor a name.
+    /// Parses what `Display` prints; `None` if it is neither a net nor a name.
     pub fn read(written: &str) -> Option<Self> {
         let user = |name| UserName::new(name).ok().map(Self::User);
         match written.strip_prefix('@') {
@@ -81,7 +80,7 @@ impl ModTarget {
     }
 }
 
-/// As it is typed. A name that could be taken for an address has its `@`.
+/// Prints the target as it is typed. A name that could be taken for an address has its `@`.
 impl fmt::Display for ModTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,11 +1,11 @@
-//! Names of people and channels: checked once, trusted from then on.
+//! Names of users and channels, valid by construction.
 //!
-//! A name has three faces. The *shown* form keeps the letters as they were typed (in Unicode's
-//! NFC). The *key* is the same without regard to case; two names are equal when their keys are, and
-//! a person is found by it. The *looks* are what a reader may take the name for, so that a registry
-//! which gives every look to one owner only has no two names that can be mistaken for each other;
-//! see [`UserName::skeletons`]. The *loose looks* are the same for names that differ at a second
-//! glance only; new names are compared by them: see [`UserName::loose_skeletons`].
+//! A name has four forms. The *shown* form has the letters as typed (in Unicode's NFC). The *key*
+//! is the shown form without case; names are equal when their keys are, and users are looked up by
+//! it. The *skeletons* (UTS #39) are shared by names that look alike; a registry in which every
+//! skeleton has one owner has no two confusable names: see [`UserName::skeletons`]. The *loose
+//! skeletons* are also shared by names that differ only at a second glance; new names are compared
+//! by them: see [`UserName::loose_skeletons`].
 
 mod error;
 mod reserved;
@@ -27,14 +27,14 @@ use crate::fold::{folded, with_one_sigma};
 use crate::limits::{MAX_CHANNEL_NAME_CHARS, MAX_USER_NAME_CHARS};
 use crate::text::MAX_MARKS_IN_A_ROW;
 
-/// A person's name. Equality, order and hash are those of its [`key`](Self::key). Cheap to clone.
+/// A user's name. Equality, order and hash are those of its [`key`](Self::key). Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserName(Name);
 
 impl UserName {
     /// Checks a name as it was typed.
     ///
-    /// The names that the server may seem to speak by, and what looks like them, are reserved.
+    /// Names that could be taken for the server, and names that look like them, are reserved.
     pub fn new(raw: &str) -> Result<Self, NameError> {
         let name = Name::new(raw, MAX_USER_NAME_CHARS)?;
         if name.skeletons().any(|look| reserved::is_reserved(&look)) {
@@ -43,51 +43,51 @@ impl UserName {
         Ok(Self(name))
     }
 
-    /// The name under which the server itself acts, at its shell, or one that is stored: it may be
-    /// a reserved one.
+    /// A stored name, or the name that the server acts under at its shell. It may be a reserved
+    /// one.
     pub fn stored(raw: &str) -> Result<Self, NameError> {
         Name::new(raw, MAX_USER_NAME_CHARS).map(Self)
     }
 
-    /// The name as people see it.
+    /// The shown form.
     pub fn as_str(&self) -> &str {
         self.0.shown()
     }
 
-    /// The name without regard to case: the same for all ways to type it.
+    /// The name without case: the same for all ways to type it.
     ///
-    /// It is made for comparing and may be longer than a name, so keep the shown form to read it
-    /// back.
+    /// It is for comparisons and may be longer than a name, so store the shown form to parse it
+    /// again.
     pub fn key(&self) -> &str {
         self.0.key()
     }
 
-    /// What a reader may take this name for, in one or two spellings.
+    /// The skeletons of this name, one or two.
     ///
-    /// They are the look-alike forms (UTS #39 skeletons, without regard to case) of the key and of
-    /// the shown name, which differ because `I` resembles `l` where `i` doesn't. Two names that
-    /// share a look, such as `b0b` and `bob`, or `aI` and `al`, must not be in use by two people at
-    /// once. Looks are for claiming a name; to find somebody by a typed name, use the key.
+    /// They are the UTS #39 skeletons, without case, of the key and of the shown form, which differ
+    /// because `I` resembles `l` while `i` doesn't. Two names that share a skeleton, such as `b0b`
+    /// and `bob`, or `aI` and `al`, must not be in use by two users at once. Skeletons are for
+    /// claiming a name; use the key to look up a user by a typed name.
     pub fn skeletons(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.0.skeletons()
     }
 
-    /// The looks with `1`, `l` and `i` as one, and without `.`, `_` and `-` at the end: `vict1m`,
-    /// `vlctim` and `victim.` are like `victim`.
+    /// The skeletons with `1`, `l` and `i` as one letter, and without trailing `.`, `_` and `-`:
+    /// `vict1m`, `vlctim` and `victim.` are confusable with `victim`.
     ///
-    /// They are for a new name beside those that are taken or [reserved](Self::resembles_reserved).
+    /// They compare a new name with those that are taken or [reserved](Self::resembles_reserved).
     /// Stored names may share one, since earlier versions didn't compare them.
     pub fn loose_skeletons(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.0.loose_skeletons()
     }
 
-    /// Whether the two share a look.
+    /// Whether the two names share a skeleton.
     pub fn is_confusable_with(&self, other: &Self) -> bool {
         self.skeletons().any(|look| other.skeletons().any(|other| other == look))
     }
 
-    /// Whether a reader may take this name for a reserved one at the first glance. It isn't refused
-    /// by [`new`](Self::new), since stored names may be so.
+    /// Whether this name resembles a reserved one at the first glance. [`new`](Self::new) accepts
+    /// it, since stored names may be of this kind.
     pub fn resembles_reserved(&self) -> bool {
         let bare = self.as_str().trim_end_matches(['.', '_', '-']);
         let is_reserved =
@@ -95,8 +95,8 @@ impl UserName {
         is_reserved || self.loose_skeletons().any(|look| reserved::is_loosely_reserved(&look))
     }
 
-    /// The looks, and that of the name as [`folded`] makes it: a ban of one name is one of every
-    /// name that shares one of these.
+    /// The skeletons, and that of the [`folded`] name: a ban of one name applies to every name that
+    /// shares one of these.
     pub fn ban_skeletons(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let key = self.key();
         let folded = (!key.is_ascii()).then(|| folded(key)).filter(|folded| *folded != key);
@@ -119,7 +119,7 @@ impl fmt::Debug for UserName {
 
 /// A channel's name. Equality, order and hash are those of its [`key`](Self::key). Cheap to clone.
 ///
-/// It is displayed with its `#`, which is no part of the key or the looks.
+/// `Display` prints its `#`, which is not part of the key or the skeletons.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelName(Name);
 
@@ -129,22 +129,22 @@ impl ChannelName {
         Name::new(raw.strip_prefix('#').unwrap_or(raw), MAX_CHANNEL_NAME_CHARS).map(Self)
     }
 
-    /// The name as people see it, without its `#`.
+    /// The shown form, without its `#`.
     pub fn bare(&self) -> &str {
         self.0.shown()
     }
 
-    /// The name without regard to case; see [`UserName::key`].
+    /// The name without case; see [`UserName::key`].
     pub fn key(&self) -> &str {
         self.0.key()
     }
 
-    /// What a reader may take this name for; see [`UserName::skeletons`].
+    /// The skeletons of this name; see [`UserName::skeletons`].
     pub fn skeletons(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.0.skeletons()
     }
 
-    /// The same at the first glance; see [`UserName::loose_skeletons`].
+    /// The loose skeletons of this name; see [`UserName::loose_skeletons`].
     pub fn loose_skeletons(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.0.loose_skeletons()
     }
@@ -162,7 +162,7 @@ impl fmt::Debug for ChannelName {
     }
 }
 
-/// What the names of people and channels have in common.
+/// The common part of user and channel names.
 #[derive(Clone)]
 struct Name {
     /// The shown form; the key follows it, unless they are the same.
@@ -171,8 +171,8 @@ struct Name {
     shown_len: usize,
 }
 
-/// NFC makes one character of at most this many (Greek with three marks). What is longer by more
-/// than this cannot become a proper name and isn't worth looking at.
+/// NFC composes at most this many characters to one (Greek with three marks). A text that is longer
+/// by more than this factor can't become a valid name and isn't examined.
 const MAX_CHARS_COMPOSED: usize = 4;
 
 impl Name {
@@ -251,8 +251,8 @@ impl Name {
 
 /// Letters, digits, `-`, `_` and `.`, beginning with a letter or digit.
 ///
-/// Marks belong to their letters. What PRECIS allows beyond that in the right company (joiners,
-/// middle dots) is invisible or no letter, and is refused here.
+/// Marks belong to their letters. What PRECIS additionally allows in some contexts (joiners, middle
+/// dots) is invisible or no letter, and is refused here.
 fn check_chars(name: &str) -> Result<(), NameError> {
     let first = name.chars().next().ok_or(NameError::Empty)?;
     if !first.is_alphanumeric() || is_combining_mark(first) {
@@ -311,5 +311,5 @@ impl std::hash::Hash for Name {
 }
 
 const _: () = assert!(MAX_USER_NAME_CHARS <= MAX_CHANNEL_NAME_CHARS);
-// A name is handed around by value.
+// Names are passed by value.
 const _: () = assert!(size_of::<UserName>() <= 24);

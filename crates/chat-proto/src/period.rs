@@ -1,10 +1,10 @@
-//! Durations as people type them: `30s`, `2h`.
+//! Durations as they are typed: `30s`, `2h`.
 
 use std::fmt;
 
 use crate::limits::MAX_PERIOD_SECS;
 
-/// Words for a unit, in which a time is often typed although only its sign is taken.
+/// Words for a unit. They are often typed, although only the one-letter units are accepted.
 const UNIT_WORDS: [&str; 18] = [
     "sec", "secs", "second", "seconds", "min", "mins", "minute", "minutes", "hr", "hrs", "hour",
     "hours", "day", "days", "week", "weeks", "month", "months",
@@ -26,7 +26,7 @@ fn is_in_number(c: char) -> bool {
     c.is_ascii_digit() || matches!(c, '.' | ',')
 }
 
-/// The first two words of a text, if they are so.
+/// The first two words of a text, if they satisfy `are`.
 fn two_words(text: &str, are: impl FnOnce(&str, &str) -> bool) -> Option<&str> {
     let (first, rest) = text.split_once(' ')?;
     let second = rest.trim_start();
@@ -35,51 +35,52 @@ fn two_words(text: &str, are: impl FnOnce(&str, &str) -> bool) -> Option<&str> {
     are(first, second.get(..end)?).then(|| text.get(..until)).flatten()
 }
 
-/// A length of time as it is typed: `30s`, `10m`, `2h`, `7d`, `2w`.
+/// A duration as it is typed: `30s`, `10m`, `2h`, `7d`, `2w`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Period(u64);
 
-/// The units, the largest first, with their seconds.
+/// The units with their seconds, largest first.
 const UNITS: [(char, u64); 5] = [('w', 604_800), ('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
 
-/// What may stand before a number.
+/// Whether a character may precede a number.
 fn is_sign(c: char) -> bool {
     matches!(c, '+' | '-' | '\u{2212}' | '.' | ',')
 }
 
 impl Period {
-    /// So many seconds; `None` if there is none, or more than [`MAX_PERIOD_SECS`].
+    /// A period of this many seconds; `None` if it is 0 or more than [`MAX_PERIOD_SECS`].
     pub fn new(secs: u64) -> Option<Self> {
         (1..=MAX_PERIOD_SECS.into()).contains(&secs).then_some(Self(secs))
     }
 
-    /// Reads a number with a unit right behind it, in any case; `None` if it is none, or too long.
+    /// Parses a number with a unit directly behind it, in any case; `None` if it is invalid or too
+    /// long.
     pub fn read(typed: &str) -> Option<Self> {
         let unit = typed.chars().last()?.to_ascii_lowercase();
         let (_, secs) = UNITS.into_iter().find(|(sign, _)| *sign == unit)?;
         let number = typed.get(..typed.len() - 1)?;
-        // `parse` would take a sign as well.
+        // `parse` accepts a sign as well.
         if !number.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
         Self::new(number.parse::<u64>().ok()?.checked_mul(secs)?)
     }
 
-    /// Whether a word is meant as a period where one may stand: a number, with a sign or a point
-    /// before it or without.
+    /// Whether a word in the place of a period is meant as one: a number, with or without a sign or
+    /// a point in front.
     pub fn is_meant(word: &str) -> bool {
         word.trim_start_matches(is_sign).starts_with(char::is_numeric)
     }
 
-    /// Whether a word has the shape of a period: a number and a unit, with a sign before it or
-    /// without, such as `1.5h` or `5min`.
+    /// Whether a word has the shape of a period: a number and a unit, with or without a sign in
+    /// front, such as `1.5h` or `5min`.
     pub fn is_like(word: &str) -> bool {
         let number = word.trim_start_matches(is_sign);
         let unit = number.trim_start_matches(is_in_number);
         unit.len() < number.len() && is_unit(unit)
     }
 
-    /// The beginning of a text if it is a number and a unit with a blank between: `5 m`, `2 days`.
+    /// The first two words of a text if they are a number and a unit: `5 m`, `2 days`.
     pub fn apart(text: &str) -> Option<&str> {
         two_words(text, |number, unit| {
             let digits = number.trim_start_matches(is_sign);
@@ -87,7 +88,7 @@ impl Period {
         })
     }
 
-    /// The beginning of a text if it is a length of time in words: `an hour`, `two days`.
+    /// The first two words of a text if they are a duration in words: `an hour`, `two days`.
     pub fn in_words(text: &str) -> Option<&str> {
         two_words(text, |number, unit| {
             NUMBER_WORDS.iter().any(|word| word.eq_ignore_ascii_case(number)) && is_unit_word(unit)
@@ -100,7 +101,7 @@ impl Period {
     }
 }
 
-/// In the largest unit of which it is a whole number.
+/// Prints the period in the largest unit in which it is a whole number.
 impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whole = UNITS.into_iter().find(|(_, secs)| self.0.is_multiple_of(*secs));

@@ -1,7 +1,7 @@
-//! A "no" for the person who asked: a stable code for programs, a sentence for people.
+//! A "no" for the user who sent a command: a stable code for programs, a sentence for people.
 //!
-//! Every sentence says what happened and what to do next. A refusal is not a failure: failures have
-//! a cause for the operator and stay in the log.
+//! Every sentence states what happened and what to do next. A refusal is not an error: errors have
+//! a cause for the operator and are logged.
 
 mod account;
 mod operator;
@@ -22,7 +22,7 @@ use crate::text::clean;
 
 macro_rules! codes {
     ($($variant:ident $name:literal $meaning:literal;)*) => {
-        /// The stable part of a refusal. Once published, a code keeps its meaning.
+        /// The stable part of a refusal. A published code never changes its meaning.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code {
             $(#[doc = $meaning] $variant,)*
@@ -37,7 +37,7 @@ macro_rules! codes {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// When it is given, as the protocol page has it.
+            /// When the code is returned, as on the protocol page.
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning,)* }
             }
@@ -80,7 +80,7 @@ impl fmt::Display for Code {
     }
 }
 
-/// Why a line was not carried out.
+/// Why a command was not executed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     code: Code,
@@ -88,7 +88,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal in words of one's own; control characters are removed from them.
+    /// A refusal with this text; control characters are removed.
     pub fn new(code: Code, text: impl AsRef<str>) -> Self {
         Self { code, text: clean(text.as_ref()).into() }
     }
@@ -103,7 +103,7 @@ impl Refusal {
         &self.text
     }
 
-    /// The line had `over` bytes more than a line may have.
+    /// The line is `over` bytes longer than [`MAX_LINE_BYTES`](crate::limits::MAX_LINE_BYTES).
     pub fn line_too_long(over: u64) -> Self {
         Self::new(
             Code::LineTooLong,
@@ -123,7 +123,7 @@ impl Refusal {
         )
     }
 
-    /// Only blanks and control characters.
+    /// The line has only blanks and control characters.
     pub fn blank_line() -> Self {
         Self::new(
             Code::BadLine,
@@ -131,7 +131,7 @@ impl Refusal {
         )
     }
 
-    /// No command begins like this.
+    /// No command begins with this word.
     pub fn unknown_command(word: &str, nearest: &[&str]) -> Self {
         if word.is_empty() {
             let text = "There is no command after the slash. /help shows them all.";
@@ -143,7 +143,7 @@ impl Refusal {
         Self::new(Code::UnknownCommand, text)
     }
 
-    /// Several commands begin like this.
+    /// Several commands begin with this word.
     pub fn ambiguous_command(word: &str, words: &[&str]) -> Self {
         let mut text = format!("/{} may be ", Truncated(word));
         push_list(&mut text, "/", words, " or ");
@@ -151,7 +151,7 @@ impl Refusal {
         Self::new(Code::UnknownCommand, text)
     }
 
-    /// The command needs more words.
+    /// The command needs more arguments.
     pub fn missing_argument(spec: &CommandSpec) -> Self {
         Self::new(
             Code::MissingArgument,
@@ -164,7 +164,7 @@ impl Refusal {
         )
     }
 
-    /// The command has words that it can't use.
+    /// The command has more arguments than it takes.
     pub fn too_many_arguments(spec: &CommandSpec, more: &str) -> Self {
         if spec.arguments.is_empty() {
             let text = format!("/{} takes no words after it. Type it alone.", spec.name);
@@ -182,7 +182,7 @@ impl Refusal {
         )
     }
 
-    /// A text is longer than the command takes.
+    /// A text is longer than the command accepts.
     pub fn too_long(spec: &CommandSpec, most: usize, over: usize) -> Self {
         Self::new(
             Code::BadArgument,
@@ -194,7 +194,7 @@ impl Refusal {
         )
     }
 
-    /// `/say` or `/once` without `#channel` or `@user` where it must stand.
+    /// `/say` or `/once` without the required `#channel` or `@user`.
     pub fn say_where(spec: &CommandSpec, word: &str) -> Self {
         let begins = match spec.kind {
             CommandKind::Once => "once KEY",
@@ -210,7 +210,7 @@ impl Refusal {
         )
     }
 
-    /// `/once` with a key that can't be one.
+    /// `/once` with an invalid key.
     pub fn bad_key(typed: &str) -> Self {
         Self::new(
             Code::BadArgument,
@@ -222,7 +222,7 @@ impl Refusal {
         )
     }
 
-    /// A count of lines that can't be one.
+    /// An invalid count of messages.
     pub fn bad_count(typed: &str) -> Self {
         Self::new(
             Code::BadArgument,
@@ -233,7 +233,7 @@ impl Refusal {
         )
     }
 
-    /// `before` or `after` without the id of a line behind it.
+    /// `before` or `after` without a message id behind it.
     pub fn bad_line_id(before_or_after: &str, typed: &str) -> Self {
         let word = before_or_after.to_lowercase();
         let mut text = if typed.is_empty() {
@@ -245,7 +245,7 @@ impl Refusal {
         Self::new(Code::BadArgument, text)
     }
 
-    /// The conversation's last line is before that one.
+    /// The id is greater than that of the conversation's last message.
     pub fn no_such_line(conversation: &Conversation, asked: MessageId, last: MessageId) -> Self {
         let mut text = match (conversation, last) {
             (Conversation::Channel(channel), MessageId(0)) => format!("{channel} has no lines yet"),
@@ -266,7 +266,7 @@ impl Refusal {
         Self::new(Code::BadArgument, text)
     }
 
-    /// `from:`, `in:` or `before:` with nothing right after it.
+    /// `from:`, `in:` or `before:` without a value.
     pub fn empty_filter(filter: &str) -> Self {
         let example = match filter {
             "from" => "bob",
@@ -282,7 +282,7 @@ impl Refusal {
         )
     }
 
-    /// A filter that can stand once stands twice.
+    /// A filter is used twice.
     pub fn filter_twice(filter: &str) -> Self {
         let text = if filter == "in" {
             "That search names two conversations. Leave one out, or both to search everywhere."
@@ -293,7 +293,7 @@ impl Refusal {
         Self::new(Code::BadArgument, text)
     }
 
-    /// `before:` with what is no day.
+    /// `before:` with an invalid day.
     pub fn bad_day(typed: &str) -> Self {
         Self::new(
             Code::BadArgument,
@@ -304,7 +304,7 @@ impl Refusal {
         )
     }
 
-    /// Nothing in a search has a letter or digit.
+    /// A search without a letter or digit.
     pub fn nothing_to_search(typed: &str) -> Self {
         Self::new(
             Code::BadArgument,
@@ -315,7 +315,7 @@ impl Refusal {
         )
     }
 
-    /// More words than one search takes.
+    /// More words than one search accepts.
     pub fn too_many_search_words(were: usize) -> Self {
         Self::new(
             Code::BadArgument,
@@ -326,7 +326,7 @@ impl Refusal {
         )
     }
 
-    /// More beginnings of words than one search takes.
+    /// More prefixes than one search accepts.
     pub fn too_many_search_beginnings(were: usize) -> Self {
         Self::new(
             Code::BadArgument,
@@ -337,7 +337,7 @@ impl Refusal {
         )
     }
 
-    /// A search that was given up.
+    /// A search was cancelled because of its cost.
     pub fn search_too_costly() -> Self {
         Self::new(
             Code::Unavailable,
@@ -345,7 +345,7 @@ impl Refusal {
         )
     }
 
-    /// So many searches wait that this one had no turn in time.
+    /// The search timed out in the queue.
     pub fn search_busy() -> Self {
         Self::new(
             Code::Unavailable,
@@ -353,7 +353,7 @@ impl Refusal {
         )
     }
 
-    /// A line that the store didn't take.
+    /// The store failed to write a message.
     pub fn not_stored() -> Self {
         Self::new(
             Code::Unavailable,
@@ -361,7 +361,7 @@ impl Refusal {
         )
     }
 
-    /// Stored lines that the store didn't give.
+    /// The store failed to read messages.
     pub fn not_read() -> Self {
         Self::new(
             Code::Unavailable,
@@ -369,7 +369,7 @@ impl Refusal {
         )
     }
 
-    /// A line that came when no more are taken.
+    /// The server is stopping and accepts no more commands.
     pub fn stopping() -> Self {
         Self::new(
             Code::Unavailable,
@@ -377,7 +377,7 @@ impl Refusal {
         )
     }
 
-    /// `/format` with a form that isn't there.
+    /// `/format` with an unknown format.
     pub fn unknown_form(word: &str) -> Self {
         Self::new(
             Code::BadArgument,
@@ -385,7 +385,7 @@ impl Refusal {
         )
     }
 
-    /// It would be about oneself.
+    /// The command can't target its sender.
     pub fn yourself(spec: &CommandSpec) -> Self {
         Self::new(
             Code::BadArgument,
@@ -393,12 +393,12 @@ impl Refusal {
         )
     }
 
-    /// No name can be like this.
+    /// The name is invalid.
     pub fn bad_name(error: &NameError) -> Self {
         Self::new(Code::BadName, error.to_string())
     }
 
-    /// Somebody has it, or one that looks like it.
+    /// The name, or one that looks like it, is in use.
     pub fn name_taken(wanted: &UserName, holder: &UserName) -> Self {
         let text = if wanted == holder {
             format!("The name {wanted} is taken. Type another one.")
@@ -408,7 +408,7 @@ impl Refusal {
         Self::new(Code::NameTaken, text)
     }
 
-    /// A name first.
+    /// The command needs a name.
     pub fn not_named(spec: Option<&CommandSpec>) -> Self {
         let text = match spec {
             Some(spec) => format!("/{} needs a name first. Type your name to begin.", spec.name),
@@ -417,7 +417,7 @@ impl Refusal {
         Self::new(Code::NotNamed, text)
     }
 
-    /// No such channel; the nearest ones and how to make it.
+    /// No such channel. Suggests the nearest ones, and how to create it.
     pub fn no_such_channel(name: &ChannelName, nearest: &[&str]) -> Self {
         let mut text = format!("There is no channel {name}.");
         push_nearest(&mut text, "#", nearest);
@@ -425,7 +425,7 @@ impl Refusal {
         Self::new(Code::NoSuchChannel, text)
     }
 
-    /// There is one already, or one that looks like it.
+    /// The channel, or one that looks like it, exists.
     pub fn channel_exists(wanted: &ChannelName, there: &ChannelName) -> Self {
         let text = if wanted == there {
             format!("There is a channel {there} already. /enter {} enters it.", there.bare())
@@ -439,7 +439,7 @@ impl Refusal {
         Self::new(Code::ChannelExists, text)
     }
 
-    /// One is not in that channel oneself.
+    /// The client is not in that channel.
     pub fn not_in_channel(channel: &ChannelName) -> Self {
         Self::new(
             Code::NotInChannel,
@@ -447,7 +447,7 @@ impl Refusal {
         )
     }
 
-    /// Somebody else is not in that channel.
+    /// The target is not in that channel.
     pub fn user_not_in_channel(user: &UserName, channel: &ChannelName) -> Self {
         Self::new(
             Code::NotInChannel,
@@ -455,7 +455,7 @@ impl Refusal {
         )
     }
 
-    /// Nobody here has this name.
+    /// No user of this name is online.
     pub fn no_such_user(typed: &str, nearest: &[&str]) -> Self {
         let mut text = format!("Nobody here is called {}.", Truncated(typed));
         push_nearest(&mut text, "", nearest);
@@ -463,7 +463,7 @@ impl Refusal {
         Self::new(Code::NoSuchUser, text)
     }
 
-    /// No private chat with that person is open.
+    /// No private chat with that user is open.
     pub fn no_private_chat(user: &UserName) -> Self {
         Self::new(
             Code::NoConversation,
@@ -471,7 +471,7 @@ impl Refusal {
         )
     }
 
-    /// No current conversation.
+    /// There is no current conversation.
     pub fn no_conversation() -> Self {
         Self::new(
             Code::NoConversation,
@@ -479,7 +479,7 @@ impl Refusal {
         )
     }
 
-    /// The current conversation is a private chat, where this can't be done.
+    /// The current conversation is a private chat, and the command needs a channel.
     pub fn needs_channel(spec: &CommandSpec, current: &Conversation) -> Self {
         Self::new(
             Code::NoConversation,
@@ -490,7 +490,7 @@ impl Refusal {
         )
     }
 
-    /// `/reply` before anybody wrote.
+    /// `/reply` before a private message has arrived.
     pub fn nobody_to_reply_to() -> Self {
         Self::new(
             Code::NoConversation,
@@ -498,7 +498,7 @@ impl Refusal {
         )
     }
 
-    /// As many conversations as one person may be in.
+    /// The client is in the maximum number of conversations.
     pub fn too_many_conversations(most: usize) -> Self {
         Self::new(
             Code::TooManyChannels,
@@ -506,7 +506,7 @@ impl Refusal {
         )
     }
 
-    /// As many people as one person can hide.
+    /// The client hides the maximum number of users.
     pub fn too_many_ignored(most: usize) -> Self {
         Self::new(
             Code::NotAllowed,
@@ -514,7 +514,7 @@ impl Refusal {
         )
     }
 
-    /// As many channels as the server holds.
+    /// The server has the maximum number of channels.
     pub fn too_many_channels(most: usize) -> Self {
         Self::new(
             Code::TooManyChannels,
@@ -522,7 +522,7 @@ impl Refusal {
         )
     }
 
-    /// One account or address has made as many channels as it may.
+    /// An account or address has created the maximum number of channels.
     pub fn too_many_own_channels(most: usize) -> Self {
         Self::new(
             Code::TooManyChannels,
@@ -533,7 +533,7 @@ impl Refusal {
         )
     }
 
-    /// As many accounts as the server takes.
+    /// The server has the maximum number of accounts.
     pub fn too_many_accounts(most: usize) -> Self {
         Self::new(
             Code::NotAllowed,
@@ -544,7 +544,7 @@ impl Refusal {
         )
     }
 
-    /// As many conversations as the store has numbers for.
+    /// The store has no conversation number left.
     pub fn no_number_left() -> Self {
         Self::new(
             Code::Unavailable,
@@ -553,7 +553,7 @@ impl Refusal {
         )
     }
 
-    /// One account or address does something costly too often.
+    /// An account or address exceeds the rate of a costly operation.
     pub fn too_often(what: &str, wait_secs: u64) -> Self {
         Self::new(
             Code::TooFast,
@@ -564,7 +564,7 @@ impl Refusal {
         )
     }
 
-    /// So many connections came from one address that this one isn't taken.
+    /// The address exceeds the rate of new connections.
     pub fn connects_too_often(wait_secs: u64) -> Self {
         Self::new(
             Code::TooFast,
@@ -574,7 +574,7 @@ impl Refusal {
         )
     }
 
-    /// So much was stored of an account, or of people at one address, that this is not stored now.
+    /// The account, or the address, exceeds its storage rate.
     pub fn stored_too_much(wait_secs: u64) -> Self {
         Self::new(
             Code::TooFast,
@@ -585,7 +585,7 @@ impl Refusal {
         )
     }
 
-    /// So little of the disk is free that only accounts may write.
+    /// The disk is nearly full, and only accounts may write.
     pub fn disk_nearly_full() -> Self {
         Self::new(
             Code::Unavailable,
@@ -594,7 +594,7 @@ impl Refusal {
         )
     }
 
-    /// So much waits for that person that no more is taken.
+    /// The queue of private messages to that user is full.
     pub fn user_busy(user: &UserName) -> Self {
         Self::new(
             Code::UserBusy,
@@ -602,7 +602,7 @@ impl Refusal {
         )
     }
 
-    /// For the operators of a channel, who are named.
+    /// The command is for the operators of a channel, which the text lists.
     pub fn for_operators(
         spec: &CommandSpec,
         channel: &ChannelName,
@@ -620,8 +620,7 @@ impl Refusal {
         Self::new(Code::NotAllowed, text)
     }
 
-    /// A channel of this name isn't one's own, but there is a private chat with somebody called
-    /// like it.
+    /// The client isn't in a channel of this name, but has a private chat with a user of this name.
     pub fn leave_whom(channel: &ChannelName, user: &UserName) -> Self {
         Self::new(
             Code::NotInChannel,
@@ -629,8 +628,8 @@ impl Refusal {
         )
     }
 
-    /// The person with whom a private chat was has left, and perhaps somebody else has the name
-    /// now.
+    /// The other user of a private chat has disconnected; with `somebody_else` another user has the
+    /// name now.
     pub fn gone_from_chat(user: &UserName, somebody_else: bool) -> Self {
         let text = if somebody_else {
             format!(
@@ -643,7 +642,7 @@ impl Refusal {
         Self::new(Code::NoSuchUser, text)
     }
 
-    /// No more connections are taken.
+    /// The server accepts no more connections.
     pub fn server_full(from_this_address: bool) -> Self {
         let text = if from_this_address {
             "Too many connections come from your address. Close one, or try again later."
@@ -653,7 +652,7 @@ impl Refusal {
         Self::new(Code::ServerFull, text)
     }
 
-    /// A fault of ours.
+    /// An internal error.
     pub fn internal() -> Self {
         Self::new(
             Code::Internal,
@@ -681,7 +680,7 @@ fn push_list(text: &mut String, sign: &str, words: &[&str], last: &str) {
     }
 }
 
-/// A number of things: `1 byte`, `2 bytes`.
+/// A number with its noun: `1 byte`, `2 bytes`.
 struct Counted(u64, &'static str);
 
 impl fmt::Display for Counted {
@@ -690,7 +689,7 @@ impl fmt::Display for Counted {
     }
 }
 
-/// A typed word, shortened so that an answer stays much shorter than the line it answers.
+/// A typed word, truncated to [`MAX_SHOWN_WORD_CHARS`](crate::limits::MAX_SHOWN_WORD_CHARS).
 pub(crate) struct Truncated<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Truncated<'_> {

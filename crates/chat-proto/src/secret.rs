@@ -1,4 +1,4 @@
-//! Passwords and tokens: shown to nobody, gone from memory when they are done with.
+//! Passwords and tokens: never shown, and zeroed when they are dropped.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,32 +9,31 @@ use zeroize::Zeroizing;
 use crate::limits::{MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS};
 use crate::text::clean;
 
-/// What stands before a token where a password may stand, in any case: `/login alice token:…`.
+/// The prefix of a token in the place of a password, in any case: `/login alice token:…`.
 pub const TOKEN_SIGN: &str = "token:";
 
-/// What stands before the code of an invitation, in any case: `/register invite:CODE`.
+/// The prefix of an invitation code, in any case: `/register invite:CODE`.
 pub const INVITE_SIGN: &str = "invite:";
 
-/// NFC makes a text in UTF-8 at most so many times as long.
+/// The factor by which NFC can lengthen a text in UTF-8.
 const MOST_BY_NFC: usize = 3;
 
-/// A password or a token. Its memory is zeroed when it is dropped, and its `Debug` tells nothing.
+/// A password or a token. Its memory is zeroed when it is dropped, and its `Debug` hides it.
 ///
-/// Zeroed is only what this type holds; those that hold a line zero theirs. Comparing two of them
-/// takes a time that depends on both, so whoever checks a secret of somebody's compares hashes
-/// instead.
+/// Only the memory of this type is zeroed; types that hold a line zero their own. Comparison is not
+/// constant-time, so secrets are verified by their hashes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// A text as it is, such as a token that was just made.
+    /// A secret from a text as it is, such as a new token.
     pub fn new(text: &str) -> Self {
         Self(Zeroizing::new(text.to_owned()))
     }
 
-    /// A password as somebody typed it, the same from every keyboard: it is [`clean`], without
-    /// blanks around it, each blank in it is a space, and its letters are in Unicode's NFC, as the
-    /// `OpaqueString` of RFC 8265 has it. `None` if nothing is left.
+    /// A password as typed, normalised so that it is the same from every keyboard: it is [`clean`]
+    /// and trimmed, each blank is a space, and its letters are in Unicode's NFC, as in the
+    /// `OpaqueString` profile of RFC 8265. `None` if nothing is left.
     pub fn typed(raw: &str) -> Option<Self> {
         let cleaned = match clean(raw) {
             Cow::Borrowed(cleaned) => Err(cleaned),
@@ -45,13 +44,13 @@ impl Secret {
         if trimmed.is_empty() {
             return None;
         }
-        // With room from the start, since a text that grows leaves copies behind.
+        // Allocated at full capacity, because a growing string leaves unzeroed copies behind.
         let mut text = Zeroizing::new(String::with_capacity(trimmed.len() * MOST_BY_NFC));
         text.extend(trimmed.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).nfc());
         Some(Self(text))
     }
 
-    /// The words of the secret.
+    /// The text of the secret.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -68,18 +67,18 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// By what somebody signs in.
+/// The credential of a sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// The password of the account.
     Password(Secret),
-    /// What an earlier `/login` was answered with, without its [`TOKEN_SIGN`].
+    /// The token that an earlier `/login` returned, without its [`TOKEN_SIGN`].
     Token(Secret),
 }
 
 impl Credential {
-    /// What was typed: a token if it begins with [`TOKEN_SIGN`], else a password; `None` if it is
-    /// blank.
+    /// Parses a credential as typed: a token if it begins with [`TOKEN_SIGN`], else a password;
+    /// `None` if it is blank.
     pub fn typed(raw: &str) -> Option<Self> {
         let secret = Secret::typed(raw)?;
         Some(match without_sign(secret.expose(), TOKEN_SIGN) {
@@ -89,13 +88,13 @@ impl Credential {
     }
 }
 
-/// What follows the sign, if the text begins with it in any case.
+/// The text without its prefix, if it has it in any case.
 pub(crate) fn without_sign<'a>(text: &'a str, sign: &str) -> Option<&'a str> {
     let (head, rest) = text.split_at_checked(sign.len())?;
     head.eq_ignore_ascii_case(sign).then_some(rest)
 }
 
-/// Why a text can't become a password.
+/// Why a text is not acceptable as a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordError {
     /// It has fewer than [`MIN_PASSWORD_CHARS`] characters.
@@ -105,14 +104,14 @@ pub enum PasswordError {
     },
     /// It has more than [`MAX_PASSWORD_CHARS`] characters.
     TooLong {
-        /// How many too many.
+        /// The excess characters.
         over: usize,
     },
-    /// It begins with a sign that means something else where passwords are typed.
+    /// It begins with a prefix that has another meaning in the place of a password.
     Sign(&'static str),
 }
 
-/// Whether a text, as [`Secret::typed`] makes it, can become a password.
+/// Checks that a text, normalised by [`Secret::typed`], is acceptable as a password.
 pub fn check_password(password: &str) -> Result<(), PasswordError> {
     let was = password.chars().count();
     if was < MIN_PASSWORD_CHARS {
@@ -153,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_password_does_not_move_while_it_is_made() {
-        // Each of these becomes three times as long, the most that Unicode has.
+        // NFC triples the length of this character, the maximum in Unicode.
         let raw = "\u{1d160}".repeat(1000);
         let secret = Secret::typed(&raw).unwrap();
         assert_eq!(secret.expose().len(), raw.len() * MOST_BY_NFC);

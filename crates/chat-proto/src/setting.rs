@@ -1,4 +1,4 @@
-//! The settings of a channel: their words, and what each may be set to.
+//! The settings of a channel: their words and values.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::limits::MAX_PATTERN_CHARS;
 use crate::period::Period;
 use crate::text::clean;
 
-/// Every setting as `/set` takes it: its word, its values, and what it does.
+/// Every setting of `/set`: its word, its values, and its effect.
 pub const SETTINGS: &[(&str, &str, &str)] = &[
     ("invite-only", "on or off", "only the invited enter"),
     ("hidden", "on or off", "outsiders find no trace of the channel"),
@@ -17,42 +17,42 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     ("links", "on or off", "lines may hold links"),
 ];
 
-/// One setting, and what it is to become.
+/// One setting with its new value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChannelSetting {
     /// Only the invited enter.
     InviteOnly(bool),
     /// Outsiders find no trace of the channel.
     Hidden(bool),
-    /// So long between two lines of one person.
+    /// Minimum time between two messages of one user.
     Slow(Option<Period>),
     /// Only operators set the topic.
     TopicLock(bool),
-    /// What is said is kept.
+    /// Messages are stored.
     History(bool),
-    /// One more pattern, one less, or none at all.
+    /// A change of the word filter.
     Words(WordFilterChange),
-    /// Lines may hold links.
+    /// Messages may contain links.
     Links(bool),
 }
 
-/// A change of the words that are refused.
+/// A change of the word filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WordFilterChange {
-    /// Lines with such a word are refused.
+    /// Refuse messages with such a word.
     Add(WordPattern),
-    /// They are taken again.
+    /// Accept them again.
     Remove(WordPattern),
-    /// No word is refused any more.
+    /// Remove all patterns.
     Clear,
 }
 
 impl ChannelSetting {
-    /// Reads a setting's word and its value, in any case.
+    /// Parses a setting's word and its value, in any case.
     ///
     /// # Errors
     ///
-    /// What the value may be, if the word is one of [`SETTINGS`]; else `None`.
+    /// The allowed values, if the word is one of [`SETTINGS`]; else `None`.
     pub fn read(word: &str, value: &str) -> Result<Self, Option<&'static str>> {
         let word = word.to_lowercase();
         let row = SETTINGS.iter().find(|(name, ..)| *name == word).ok_or(None)?;
@@ -118,13 +118,13 @@ impl fmt::Display for ChannelSetting {
     }
 }
 
-/// Words that are refused: one word, in which `*` stands for any letters. In lower case.
+/// A pattern of the word filter: one word in lower case, in which `*` matches any letters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WordPattern(Box<str>);
 
 impl WordPattern {
-    /// Checks a pattern as it was typed; `None` unless it is one word with a letter or digit in it,
-    /// and no longer than [`MAX_PATTERN_CHARS`].
+    /// Parses a pattern as typed; `None` unless it is one word with a letter or digit, and no
+    /// longer than [`MAX_PATTERN_CHARS`].
     pub fn new(typed: &str) -> Option<Self> {
         let is_word = typed.contains(char::is_alphanumeric)
             && !typed.contains(char::is_whitespace)

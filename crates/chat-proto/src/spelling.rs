@@ -1,4 +1,4 @@
-//! How a filter of words reads a text: what looks the same to a person is the same.
+//! How a word filter reads a text: words that look the same are equal.
 
 use std::borrow::Cow;
 
@@ -8,13 +8,13 @@ use unicode_security::skeleton;
 
 use crate::fold::{case_folded, is_accent};
 
-/// A text in one or two spellings to look for words in: without case, without accents and without
-/// what isn't seen, each letter as the one that it looks like (UTS #39), and `0` and `1` within a
+/// One or two spellings of a text for the word filter: without case, accents and invisible
+/// characters, with each letter replaced by its look-alike (UTS #39), and with `0` and `1` within a
 /// word as letters.
 ///
-/// The second one is told if it differs: it takes capitals for what they look like, as `I` for `l`.
-/// Plain letters are only what they are: `rn` isn't `m`, so that who refuses a word doesn't refuse
-/// another one. It takes a time that grows with the text's length.
+/// The second spelling is returned if it differs: it replaces capitals by their look-alikes, such
+/// as `I` by `l`. Plain lower-case letters stay as they are: `rn` isn't `m`, so that a pattern
+/// doesn't match another word. The time is linear in the length of the text.
 pub fn spellings(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let first = spelled(text, false);
     let has_look = |c: char| c == 'I' || !c.is_ascii() && c.is_uppercase();
@@ -23,7 +23,7 @@ pub fn spellings(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     std::iter::once(first).chain(second)
 }
 
-/// With the look of capitals, or of the small letters in their place.
+/// With the look-alikes of capitals, or of the lower-case letters in their place.
 fn spelled(text: &str, capitals: bool) -> Cow<'_, str> {
     if text.is_ascii() {
         let is_plain = |byte: u8| !matches!(byte, b'0' | b'1' | b'A'..=b'Z');
@@ -49,7 +49,7 @@ fn spelled(text: &str, capitals: bool) -> Cow<'_, str> {
     Cow::Owned(with_letters(seen.nfc()))
 }
 
-/// Adds the small letter that a character looks like; nothing if it isn't seen.
+/// Appends the lower-case look-alike of a character; nothing if it is invisible.
 fn push_look(seen: &mut String, c: char) {
     match c {
         'I' => seen.push('l'),
@@ -61,7 +61,7 @@ fn push_look(seen: &mut String, c: char) {
                     seen.extend(c.to_lowercase());
                 }
             }
-            // The tables have it in the place of `m`.
+            // The tables map `m` to it.
             if seen.get(begin..) == Some("rn") {
                 seen.truncate(begin);
                 seen.push('m');
@@ -133,7 +133,7 @@ mod tests {
     }
 
     proptest! {
-        /// The short way for ASCII tells the same as the tables.
+        /// The fast path for ASCII returns the same as the tables.
         #[test]
         fn a_letter_beyond_ascii_changes_nothing_before_it(text in "[ -~]{0,60}") {
             for (capitals, longer) in [(false, format!("{text} \u{E9}")), (true, format!("{text} \u{E9}"))] {

@@ -1,9 +1,10 @@
-//! The nearest of some words to one that was mistyped.
+//! Suggestions for a mistyped word.
 
-/// Of `known`, each a word and how it is shown, those whose word is near to `typed`: how they are
-/// shown, best first, at most `most`.
+/// The entries of `known` whose word is similar to `typed`, best first, at most `most`. Each entry
+/// is a word and its shown form; the shown forms are returned.
 ///
-/// Near is a Jaro-Winkler likeness of 0.75 or more, or one being the beginning of the other.
+/// Words are similar if their Jaro-Winkler similarity is 0.75 or more, or if one is a prefix of the
+/// other.
 pub fn suggestions<'a>(
     typed: &str,
     known: impl IntoIterator<Item = (&'a str, &'a str)>,

@@ -13,7 +13,7 @@ pub enum Term {
     Until(Timestamp),
 }
 
-/// As it stands behind a sentence: ` until 2026-11-22 07:44:05`, or nothing.
+/// Prints the end of a sentence: ` until 2026-11-22 07:44:05`, or nothing.
 impl fmt::Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! Text that people write to each other, safe to put on somebody's terminal.
+//! Text of users, safe to print on a terminal.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use unicode_normalization::char::is_combining_mark;
 
-/// Marks (accents, vowel signs) on one letter. Living scripts do with fewer; more of them paint
-/// over the lines above and below.
+/// Marks (accents, vowel signs) on one letter. Living scripts need fewer; more of them paint over
+/// the lines above and below.
 pub(crate) const MAX_MARKS_IN_A_ROW: usize = 4;
 
-/// Makes TABs spaces and removes what could move a cursor, begin a new line or turn text around.
+/// Replaces TABs by spaces and removes characters that could move a cursor, begin a new line or
+/// reverse text.
 ///
-/// That is C0, DEL, C1, the bidirectional embeddings, overrides and isolates, the line and
+/// These are C0, DEL, C1, the bidirectional embeddings, overrides and isolates, the line and
 /// paragraph separators, and the byte order mark. FF, CR and NEL between other characters separate
-/// words, so each becomes a space there. Of marks in a row, those beyond the fourth are removed.
-/// Cleaning what is clean changes nothing and copies nothing.
+/// words, so each becomes a space there. Of marks in a row, those beyond the fourth are removed. A
+/// clean text is returned unchanged, without a copy.
 pub fn clean(line: &str) -> Cow<'_, str> {
     if is_plain(line) || is_clean(line) {
         return Cow::Borrowed(line);
@@ -35,8 +36,8 @@ pub fn clean(line: &str) -> Cow<'_, str> {
     Cow::Owned(kept.collect())
 }
 
-/// How many marks are in a row after a character; what has no width between them doesn't end the
-/// row.
+/// The number of consecutive marks after a character; zero-width characters between them don't end
+/// the row.
 fn marks_after(marks: usize, c: char) -> usize {
     match c {
         c if is_mark(c) => marks + 1,
@@ -53,21 +54,21 @@ fn is_clean(line: &str) -> bool {
     })
 }
 
-/// Whether it is a mark; the first one is U+0300.
+/// Whether a character is a combining mark; the first one is U+0300.
 fn is_mark(c: char) -> bool {
     c >= '\u{300}' && is_combining_mark(c)
 }
 
-/// Whether it is nothing but printable ASCII, as most lines are.
+/// Whether a line is printable ASCII, as most are.
 fn is_plain(line: &str) -> bool {
     let plain = |byte: &u8| matches!(byte, b' '..=b'~');
-    // Without a way out in its midst, a block is looked at by a few wide instructions.
+    // Without an early exit, a block compiles to a few vector instructions.
     let (blocks, rest) = line.as_bytes().as_chunks::<32>();
     let block_is = |block: &[u8; 32]| block.iter().fold(true, |all, byte| all & plain(byte));
     blocks.iter().all(block_is) && rest.iter().all(plain)
 }
 
-/// Whether a character never reaches another person. TAB does, as a space.
+/// Whether a character never reaches another user. TAB does, as a space.
 fn is_removed(c: char) -> bool {
     // `is_control` is C0, DEL and C1.
     (c.is_control() && c != '\t')
@@ -77,13 +78,11 @@ fn is_removed(c: char) -> bool {
         )
 }
 
-/// Times that a text is looked through for what shows nothing. Once or twice is enough for what
-/// people write.
+/// Maximum passes that remove invisible characters. One or two are enough for ordinary text.
 const MOST_PASSES: u32 = 8;
 
-/// Whether a character that shows nothing belongs to what is around it: to an emoji sequence (UTS
-/// #51), or as a joiner or a variation selector to the letters of a script that is written with
-/// them.
+/// Whether an invisible character belongs to its neighbours: to an emoji sequence (UTS #51), or as
+/// a joiner or a variation selector to the letters of a script that uses them.
 fn belongs(c: char, before: Option<char>, after: Option<char>, tags: bool) -> bool {
     let Some(before) = before else { return false };
     match c {
@@ -96,7 +95,7 @@ fn belongs(c: char, before: Option<char>, after: Option<char>, tags: bool) -> bo
                 || (matches!(before, '0'..='9' | '#' | '*') && after == Some('\u{20E3}'))
         }
         '\u{180B}'..='\u{180F}' => matches!(before, '\u{1820}'..='\u{18AA}'),
-        // The flags of England, Scotland and Wales, and what may follow them.
+        // The tag sequences of the flags of England, Scotland and Wales.
         '\u{E0020}'..='\u{E007E}' => before == '\u{1F3F4}' || (tags && is_tag(before)),
         '\u{E007F}' => tags && is_tag(before),
         _ => false,
@@ -107,7 +106,7 @@ fn is_tag(c: char) -> bool {
     matches!(c, '\u{E0020}'..='\u{E007E}')
 }
 
-/// Whether it can begin an emoji, roughly `Extended_Pictographic`.
+/// Whether a character can begin an emoji, roughly `Extended_Pictographic`.
 fn is_emoji(c: char) -> bool {
     matches!(
         c,
@@ -130,13 +129,14 @@ fn is_emoji(c: char) -> bool {
     )
 }
 
-/// Whether a joiner may follow it within an emoji: also a variation selector or the end of a flag.
+/// Whether a joiner may follow a character within an emoji: also after a variation selector or the
+/// end of a flag.
 fn is_emoji_part(c: char) -> bool {
     is_emoji(c) || matches!(c, '\u{FE0F}' | '\u{20E3}' | '\u{E007F}')
 }
 
-/// Whether it is a letter or sign of a script in which joiners make a difference: Arabic, Syriac,
-/// N'Ko, the scripts of India and their neighbours, Mongolian.
+/// Whether a character is a letter or sign of a script in which joiners are significant: Arabic,
+/// Syriac, N'Ko, the scripts of India and their neighbours, Mongolian.
 fn is_of_joined_script(c: char) -> bool {
     let is_in = matches!(
         c,
@@ -152,10 +152,10 @@ fn is_of_joined_script(c: char) -> bool {
     is_in && (c.is_alphanumeric() || is_mark(c)) && !shows_nothing(c)
 }
 
-/// Takes out what shows nothing and belongs to nothing (`Default_Ignorable_Code_Point`): it would
-/// hide from readers, and from word filters, what a text says.
+/// Removes invisible characters (`Default_Ignorable_Code_Point`) that don't belong to their
+/// neighbours: they could hide words from word filters.
 ///
-/// `None` if there is nothing to take out.
+/// `None` if there is nothing to remove.
 fn without_hidden(text: &str) -> Option<String> {
     let is_hidden = |c: char| c >= '\u{AD}' && !c.is_whitespace() && is_ignorable(c);
     if text.is_ascii() || !text.contains(is_hidden) {
@@ -167,7 +167,7 @@ fn without_hidden(text: &str) -> Option<String> {
     for (at, c) in text.char_indices() {
         if is_hidden(c) {
             let before = kept.chars().next_back();
-            // What goes in any case is in between, but isn't there.
+            // Characters that are removed in any case are skipped.
             let after = text.get(at + c.len_utf8()..).unwrap_or_default();
             let after = after.chars().find(|&c| !is_hidden(c) || may_belong(c));
             if !belongs(c, before, after, tags) {
@@ -182,7 +182,7 @@ fn without_hidden(text: &str) -> Option<String> {
     (kept.len() < text.len()).then_some(kept)
 }
 
-/// Whether it belongs to something in some place.
+/// Whether a character can belong to its neighbours in some context.
 fn may_belong(c: char) -> bool {
     matches!(
         c,
@@ -190,16 +190,16 @@ fn may_belong(c: char) -> bool {
     )
 }
 
-/// Whether a character shows nothing by itself: white space, U+2800 (a Braille pattern without
-/// dots), U+1D159 (a notehead without ink), the signs of annotations, and what is
-/// `Default_Ignorable_Code_Point` in Unicode 17 (`DerivedCoreProperties.txt`).
+/// Whether a character is invisible by itself: white space, U+2800 (a Braille pattern without
+/// dots), U+1D159 (a null notehead), the signs of annotations, and `Default_Ignorable_Code_Point`
+/// in Unicode 17 (`DerivedCoreProperties.txt`).
 fn shows_nothing(c: char) -> bool {
     c.is_whitespace()
         || is_ignorable(c)
         || matches!(c, '\u{2800}' | '\u{FFF9}'..='\u{FFFB}' | '\u{1D159}')
 }
 
-/// Whether it is `Default_Ignorable_Code_Point`.
+/// Whether a character is a `Default_Ignorable_Code_Point`.
 fn is_ignorable(c: char) -> bool {
     matches!(
         c,
@@ -223,22 +223,22 @@ fn is_ignorable(c: char) -> bool {
     )
 }
 
-/// What somebody wrote: a message, a topic, a reason. Cheap to clone.
+/// A text of a user: a message, a topic, a reason. Cheap to clone.
 ///
-/// It is [`clean`] and not blank, so it never holds a line break; nobody has to check it again.
+/// It is [`clean`] and not blank, so it never contains a line break and needs no further check.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(Arc<str>);
 
 impl Text {
-    /// Cleans `raw`, and takes out characters that show nothing and don't belong to an emoji or a
-    /// letter; `None` if nothing is left, or only characters that show nothing.
+    /// Cleans `raw`, and removes invisible characters that don't belong to an emoji or a letter;
+    /// `None` if nothing is left, or only invisible characters.
     pub fn new(raw: &str) -> Option<Self> {
         let mut text = clean(raw);
-        // What goes may have stood between marks or letters, which are looked at again.
+        // A removal can join marks or letters, so the text is checked again.
         for _ in 0..MOST_PASSES {
             let Some(shown) = without_hidden(&text) else { break };
             let mut shown: &str = &clean(&shown);
-            // A blank that only stood before something hidden is none at the end either.
+            // Trims a blank that preceded a removed character at the end.
             if !text.ends_with(char::is_whitespace) {
                 shown = shown.trim_end();
             }
@@ -255,7 +255,8 @@ impl Text {
         &self.0
     }
 
-    /// The text, or of a longer one so many characters and `…`: for lists, which lead to the whole.
+    /// The text, truncated to `max` characters and `…` if it is longer: for lists, which lead to
+    /// the full text.
     #[must_use]
     pub fn shortened(&self, max: usize) -> Self {
         if self.chars_over(max).is_none() {
@@ -266,9 +267,9 @@ impl Text {
         Self(short.into())
     }
 
-    /// By how many characters the text is longer than `max`; `None` if it isn't.
+    /// The number of characters beyond `max`; `None` if there are none.
     ///
-    /// A text of a message is never cut; one that is too long is refused.
+    /// Messages are never truncated; one that is too long is refused.
     pub fn chars_over(&self, max: usize) -> Option<usize> {
         // A character takes at least one byte, so most texts need no counting.
         if self.0.len() <= max {

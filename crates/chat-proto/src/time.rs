@@ -1,24 +1,24 @@
-//! Points in time and durations, and how they are shown.
+//! Points in time and durations, and their formats.
 
 use std::fmt;
 
-/// A moment: milliseconds since 1970-01-01T00:00:00Z.
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// RFC 3339 in UTC with milliseconds, as the JSON form has it: `2026-11-22T07:44:05.120Z`.
+    /// RFC 3339 in UTC with milliseconds, as in the JSON format: `2026-11-22T07:44:05.120Z`.
     pub fn rfc3339(self) -> impl fmt::Display {
         Rfc3339(self)
     }
 
-    /// Reads what [`rfc3339`](Self::rfc3339) writes; `None` if it is no such time.
+    /// Parses the output of [`rfc3339`](Self::rfc3339); `None` if it is invalid.
     pub fn from_rfc3339(text: &str) -> Option<Self> {
         let at: jiff::Timestamp = text.parse().ok()?;
         Some(Self(at.as_millisecond()))
     }
 
-    /// Whole seconds from an earlier moment to this one; 0 if it isn't earlier.
+    /// Whole seconds from an earlier time to this one; 0 if it isn't earlier.
     pub fn seconds_since(self, earlier: Self) -> u64 {
         u64::try_from(self.0.saturating_sub(earlier.0) / 1000).unwrap_or(0)
     }
@@ -28,13 +28,12 @@ impl Timestamp {
         FormattedTime { at: self, pattern: "%Y-%m-%d" }
     }
 
-    /// Date and time in UTC to the second, as the text form has it: `2026-11-22 07:44:05`.
+    /// Date and time in UTC to the second, as in the text format: `2026-11-22 07:44:05`.
     pub fn date_and_time(self) -> impl fmt::Display {
         FormattedTime { at: self, pattern: "%Y-%m-%d %H:%M:%S" }
     }
 
-    /// A moment before the year 0 or past 9999 can only come from a broken clock; the nearest bound
-    /// is shown.
+    /// A time before the year 0 or after 9999 can only come from a broken clock; it is clamped.
     fn in_bounds(self) -> jiff::Timestamp {
         const YEAR_0: i64 = -62_167_219_200_000;
         let at = jiff::Timestamp::from_millisecond(self.0.max(YEAR_0));
@@ -57,13 +56,12 @@ struct Rfc3339(Timestamp);
 
 impl fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Every line in the JSON form has one, and a pattern takes ten times as long.
+        // Every message in the JSON format has one, and a pattern takes ten times as long.
         write!(f, "{:.3}", self.0.in_bounds())
     }
 }
 
-/// A length of time, in seconds. It is shown in its largest two units that count: `3 min`, `2 h 5
-/// min`.
+/// A duration in seconds. It is shown in its two most significant units: `3 min`, `2 h 5 min`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HumanDuration(pub u64);
 

@@ -1,4 +1,4 @@
-//! What the fuzzer starts from, and what it once found, as plain tests.
+//! The fuzzer's seeds, and inputs that it once found, as plain tests.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,7 +14,7 @@ mod command;
 #[path = "oracle/line.rs"]
 mod line;
 
-/// Runs a check on every file of a corpus, the name of which is told if the check fails.
+/// Runs a check on every file of a corpus; the name of a failing file is printed.
 fn each_seed(target: &str, check: impl Fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut seeds = 0;

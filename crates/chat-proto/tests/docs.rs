@@ -1,7 +1,7 @@
 //! Compares docs/protocol.md with the code.
 //!
 //! Tables between `<!-- table: … -->` and `<!-- end -->` are generated: `UPDATE=1 cargo test -p
-//! chat-proto --test docs` writes them anew. The others are compared with the golden files and with
+//! chat-proto --test docs` regenerates them. The others are compared with the golden files and with
 //! the daemon's source.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by it")]
@@ -57,7 +57,7 @@ fn codes() -> String {
     table
 }
 
-/// Every limit: its name in the code, what it bounds, and its value.
+/// Every limit: its name in the code, its description, and its value.
 const LIMITS: &[(&str, &str, usize)] = &[
     ("MAX_LINE_BYTES", "bytes of a line, without its ending", limits::MAX_LINE_BYTES),
     ("MAX_USER_NAME_CHARS", "characters of a user's name", limits::MAX_USER_NAME_CHARS),
@@ -137,7 +137,7 @@ fn the_generated_tables_are_those_of_the_code() {
         let (there, after) = rest.split_once("<!-- end -->").unwrap();
         if std::env::var_os("UPDATE").is_some() {
             page = format!("{before}{begin}{table}<!-- end -->{after}");
-            // The other tests read it meanwhile, and must not find half of it.
+            // The rename is atomic, because other tests read the page concurrently.
             fs::write(in_workspace("docs/protocol.md.new"), &page).unwrap();
             fs::rename(in_workspace("docs/protocol.md.new"), in_workspace("docs/protocol.md"))
                 .unwrap();
@@ -179,7 +179,7 @@ fn in_code(cell: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The golden files that hold what is told, without their endings.
+/// The golden files with output lines, without their extensions.
 const GOLDEN: &[&str] =
     &["events", "rows", "answers", "account", "offline", "operator", "refusals"];
 
@@ -238,7 +238,7 @@ fn every_ok_is_told_with_its_fields() {
     }
 }
 
-/// The daemon's settings and their usual values, as its source has them.
+/// The page lists the daemon's settings and their defaults as they are in its source.
 #[test]
 fn every_setting_is_told_with_its_usual_value() {
     let source = read("crates/chat-server/src/config.rs");
@@ -306,7 +306,8 @@ fn the_bounds_in_the_prose_are_those_of_the_protocol() {
     }
 }
 
-/// The page's examples of lines are real ones, and the words that it calls reserved are.
+/// The example lines of the page are in the golden files, and the words that it lists as reserved
+/// are reserved.
 #[test]
 fn what_the_page_shows_is_real() {
     let golden: String = GOLDEN

@@ -1,9 +1,9 @@
-//! Every event in each form, held against files.
+//! Compares every event in each format with golden files.
 //!
-//! After a change that is meant, `UPDATE=1 cargo test -p chat-proto --test golden` writes the files
-//! anew; the difference then belongs to the change and is read with it. In the text files the name
-//! of a case stands above its line, after a `#`, with which no line of the server's begins; the
-//! JSON files are one object, the line itself under the name of its case.
+//! After an intended change, `UPDATE=1 cargo test -p chat-proto --test golden` regenerates the
+//! files; their diff is part of the change and is reviewed with it. In the text files the name of a
+//! case is above its line, after a `#`, with which no line of the server begins; the JSON files are
+//! one object that maps the name of a case to its line.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -21,7 +21,7 @@ mod cases;
 
 use cases::Case;
 
-/// The line without its ending; `None` if the form has none for the event.
+/// The line without its ending; `None` if the format has none for the event.
 fn line(event: &Event, format: Format) -> Option<String> {
     let bytes = encoded(event, format);
     let line = String::from_utf8(bytes.to_vec()).unwrap();
@@ -183,7 +183,8 @@ fn no_type_of_the_json_form_is_missing() {
     assert_eq!(seen, all);
 }
 
-/// A refusal is made by a function of its own, and functions can't be listed; their source can.
+/// Every refusal has its own function. Functions can't be enumerated, so the test reads their
+/// source.
 #[test]
 fn no_refusal_is_missing() {
     let sources = [

@@ -1,4 +1,4 @@
-//! Bytes to lines, however they arrive.
+//! Splitting bytes into lines, independent of the chunks.
 
 use bytes::{Bytes, BytesMut};
 use chat_proto::limits::MAX_LINE_BYTES;
@@ -38,7 +38,7 @@ fn a_line_ends_with_lf_cr_lf_or_cr_nul() {
         (b"\0\n", &[line("\0")]),
         (b"a\r\n\0b\n", &[line("a"), line("\0b")]),
         (b"a\r\0\0b\n", &[line("a"), line("\0b")]),
-        // Empty lines are nobody's.
+        // Empty lines yield nothing.
         (b"\n\r\n\r\0\n", &[]),
         (b"a\r\0\nb\n", &[line("a"), line("b")]),
         (b"\r\r\n", &[line("\r")]),
@@ -47,7 +47,7 @@ fn a_line_ends_with_lf_cr_lf_or_cr_nul() {
         (b"a\r", &[line("a")]),
         (b"\r", &[]),
         (b"\0", &[line("\0")]),
-        // What isn't UTF-8 spoils its own line only.
+        // Invalid UTF-8 affects only its own line.
         (b"\xFF\nb\n", &[LineItem::NotUtf8, line("b")]),
         (b"caf\xC3\nb", &[LineItem::NotUtf8, line("b")]),
         ("grüße\n\u{feff}\n".as_bytes(), &[line("grüße"), line("\u{feff}")]),
@@ -119,7 +119,7 @@ fn an_idle_codec_owns_no_memory() {
     assert!(!codec.is_idle() && codec.held_bytes() > 0);
     assert_eq!(codec.feed(&mut &b"lo\n"[..]), Some(line("hallo")));
     assert!(codec.is_idle() && codec.held_bytes() == 0);
-    // An empty line that came in two pieces.
+    // An empty line in two chunks.
     assert_eq!(codec.feed(&mut &b"\r"[..]), None);
     assert_eq!(codec.feed(&mut &b"\n"[..]), None);
     assert!(codec.is_idle() && codec.held_bytes() == 0);
@@ -133,7 +133,7 @@ fn what_was_typed_can_be_taken_back() {
         ("a\u{1F600}".as_bytes(), 1, &[line("a!")]),
         (b"ab", 9, &[line("!")]),
         (b"done\nab", 9, &[line("done"), line("!")]),
-        // Bytes that are no characters go one at a time and take no proper one with them.
+        // Invalid bytes are erased one at a time, without a valid character.
         (b"a\xFF", 1, &[line("a!")]),
         (b"a\x80\x80", 2, &[line("a!")]),
         (b"a\xC3", 1, &[line("a!")]),

@@ -1,4 +1,4 @@
-//! Names that cannot be wrong, forged or mistaken for another.
+//! Names can't be invalid, forged or confused with another.
 
 #![allow(clippy::panic, reason = "a test fails by it")]
 
@@ -27,7 +27,7 @@ fn a_name_keeps_its_shown_form_and_is_found_without_regard_to_case() {
         ("Alice-B_2.x", "Alice-B_2.x", "alice-b_2.x"),
         ("7of9", "7of9", "7of9"),
         ("Zoë", "Zoë", "zoë"),
-        // NFC, whatever was typed.
+        // Names are in NFC.
         ("Zoe\u{308}", "Zoë", "zoë"),
         // Full-width forms are the same letters.
         ("\u{FF22}ob", "Bob", "bob"),
@@ -36,7 +36,7 @@ fn a_name_keeps_its_shown_form_and_is_found_without_regard_to_case() {
         ("世界", "世界", "世界"),
         ("हिन्दी", "हिन्दी", "हिन्दी"),
         ("שלום", "שלום", "שלום"),
-        // One capital, two small letters: still one name.
+        // One capital letter has two lower-case forms, which are the same name.
         ("ΟΔΟΣ", "ΟΔΟΣ", "οδοσ"),
         ("οδος", "οδος", "οδοσ"),
     ] {
@@ -70,13 +70,13 @@ fn a_wrong_name_is_refused_for_what_is_wrong_with_it() {
         ("bob\r", BadChar('\r')),
         ("zoë\u{1F600}", BadChar('\u{1F600}')),
         ("zoë!", BadChar('!')),
-        // Invisible or no letters, though PRECIS knows a place for them.
+        // Invisible or no letters, though PRECIS allows them in some contexts.
         ("नी\u{94d}\u{200d}", BadChar('\u{200d}')),
         ("l\u{b7}l", BadChar('\u{b7}')),
         ("bo\u{200b}b", BadChar('\u{200b}')),
         ("bob\u{202e}", BadChar('\u{202e}')),
         ("\u{fb01}sh", BadStart('\u{fb01}')),
-        // Directions that would shuffle the line.
+        // Mixed directions, which would reorder the line.
         ("שלוםabc", NotAllowed),
         ("a\u{323}\u{331}\u{332}\u{333}\u{346}\u{347}", NotAllowed),
         ("server", Reserved),
@@ -128,7 +128,7 @@ fn nobody_can_speak_as_the_server() {
         "οperator",
     ] {
         let refused = UserName::new(raw).err() == Some(NameError::Reserved);
-        // UTS #39 knows no likeness of 3 and e, nor of 1 and i.
+        // In UTS #39, 3 and e are not confusable, nor are 1 and i.
         assert_eq!(refused, !matches!(raw, "h3lp" | "adm1n"), "{raw}");
     }
     for raw in ["servers", "sam", "guest7", "melissa", "alan", "roo", "hal"] {

@@ -1,4 +1,4 @@
-//! What holds for every line, every command and every event.
+//! Properties of every line, command and event.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -40,7 +40,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;
 
-/// Said once more in numbers, apart from the code.
+/// The forbidden characters as numbers, independent of the code under test.
 fn forbidden(c: char) -> bool {
     matches!(
         u32::from(c),
@@ -48,7 +48,7 @@ fn forbidden(c: char) -> bool {
     )
 }
 
-/// What somebody might send to be taken for something else, and what is merely odd.
+/// Input that tries to imitate other output, and unusual input.
 fn raw() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => "[ -~]{0,40}",
@@ -74,7 +74,7 @@ fn text() -> impl Strategy<Value = Text> {
     raw().prop_filter_map("blank", |raw| Text::new(&raw))
 }
 
-/// As an argument has it: without blanks around it, and no longer than it may be.
+/// A valid argument: trimmed, and no longer than its limit.
 fn argument(max_chars: usize) -> impl Strategy<Value = Text> {
     prop_oneof![9 => raw(), 1 => "[a-zé€]{100,300}"].prop_filter_map("blank", move |raw| {
         let short: String = clean(&raw).trim().chars().take(max_chars).collect();
@@ -134,7 +134,7 @@ fn phrase() -> impl Strategy<Value = SearchPhrase> {
 }
 
 fn before() -> impl Strategy<Value = SearchCursor> {
-    // As `before:` takes it, a whole day of four digits for the year.
+    // The days that `before:` accepts: the year has four digits.
     let days = -719_162..2_932_897_i64;
     let day = days
         .clone()
@@ -178,7 +178,7 @@ fn invite() -> impl Strategy<Value = InvitationCode> {
         .prop_filter_map("no invitation", |code| InvitationCode::new(&code))
 }
 
-/// A password that stands where an invitation may stand before it.
+/// A password in a place where an invitation may precede it.
 fn first_secret() -> impl Strategy<Value = Secret> {
     secret().prop_filter("invitation", |secret| {
         !secret.expose().to_lowercase().starts_with(INVITE_SIGN)
@@ -198,7 +198,7 @@ fn passwords() -> impl Strategy<Value = (Secret, Secret)> {
     (word(), word())
 }
 
-/// What is asked about accounts.
+/// The account commands.
 fn about_accounts() -> impl Strategy<Value = Command> {
     prop_oneof![
         registering(),
@@ -222,7 +222,7 @@ fn barred() -> impl Strategy<Value = ServerBanMask> {
 fn everywhere() -> impl Strategy<Value = ServerBanCommand> {
     let period = option::of(1..=u64::from(MAX_PERIOD_SECS));
     let period = period.prop_map(|secs| secs.and_then(Period::new));
-    // What could be taken for the time of a ban is left out.
+    // Excludes reasons that could be taken for the duration of a ban.
     let reason = option::of(argument(MAX_REASON_CHARS)).prop_filter("a time", |reason| {
         !reason.as_ref().is_some_and(|reason| reason.as_str().to_lowercase().starts_with("for"))
     });
@@ -234,7 +234,7 @@ fn everywhere() -> impl Strategy<Value = ServerBanCommand> {
     ]
 }
 
-/// Every command that a line can ask for.
+/// Every command.
 fn command() -> BoxedStrategy<Command> {
     let line = || argument(1000);
     let reason = || option::of(argument(MAX_REASON_CHARS));
@@ -260,7 +260,7 @@ fn command() -> BoxedStrategy<Command> {
         1 => (user(), option::of(line())).prop_map(|(user, text)| Command::Private(user, text)),
         1 => (user(), line()).prop_map(|(user, text)| Command::Msg(user, text)),
         1 => line().prop_map(Command::Reply),
-        // Plain text keeps the blanks around it.
+        // Plain text isn't trimmed.
         1 => text().prop_map(|text| Command::Say(None, text)),
         1 => (conversation(), line()).prop_map(|(to, text)| Command::Say(Some(to), text)),
         1 => line().prop_map(Command::Me),
@@ -462,7 +462,7 @@ fn said() -> BoxedStrategy<Event> {
     .boxed()
 }
 
-/// What is told of what was said while an account wasn't here.
+/// Events about messages that were sent while an account was offline.
 fn offline() -> impl Strategy<Value = Event> {
     let count = any::<u64>;
     prop_oneof![
@@ -483,7 +483,7 @@ fn offline() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// What the server tells in its own words.
+/// Events with text of the server.
 fn told() -> BoxedStrategy<Event> {
     let reason = || option::of(text());
     let time = || stamp().prop_map(|stamp| stamp.time);
@@ -597,7 +597,7 @@ fn rows() -> BoxedStrategy<Event> {
     .boxed()
 }
 
-/// The word of an answer, as the parser makes it of any line.
+/// The `re` of an answer, as the parser returns it for any line.
 fn word() -> impl Strategy<Value = Cow<'static, str>> {
     raw().prop_map(|line| parse(&line.replace(['\r', '\n'], "")).re)
 }
@@ -681,11 +681,11 @@ fn check_json(line: &str) {
             _ => {}
         }
     }
-    // A second key of one name would be lost in reading; it shows in the length.
+    // Parsing drops a duplicate key; the length reveals it.
     assert_eq!(value.to_string().len(), line.len(), "{line}");
 }
 
-/// One line at most, with the form's own ending, and nothing in it that a terminal obeys.
+/// At most one line, with the ending of the format, and without terminal control characters.
 fn check_one_line(event: &Event) {
     for format in Format::ALL {
         let bytes = encoded(event, format);
@@ -706,7 +706,7 @@ fn check_one_line(event: &Event) {
             ),
             Format::Json => check_json(line),
         }
-        // What is appended to other output is the same.
+        // Appending to other output gives the same bytes.
         let mut out = BytesMut::from(&b"before"[..]);
         encode(event, format, &mut out);
         assert_eq!(&out[..6], b"before");
@@ -727,7 +727,7 @@ proptest! {
         prop_assert!(!printed.contains(forbidden), "{:?}", printed);
         let parsed = parse(&printed);
         prop_assert_eq!(parsed.re, command.kind().spec().name, "{:?}", &printed);
-        // Names are equal in any case; what is shown must be the same too.
+        // Names are equal in any case; their shown forms must be equal too.
         prop_assert_eq!(parsed.command.as_ref(), Ok(&command), "{:?}", &printed);
         let again = parsed.command.map(|again| format!("{again:?}"));
         prop_assert_eq!(again, Ok(format!("{command:?}")), "{:?}", &printed);
@@ -842,7 +842,7 @@ proptest! {
     }
 }
 
-/// What one input line makes others hear is one line, and so is what it is answered.
+/// One input line causes one line to others and one line as its answer.
 fn check_line(line: &str) {
     let parsed = parse(line);
     assert!(!parsed.re.contains(forbidden), "{:?}", parsed.re);
@@ -889,7 +889,7 @@ fn check_heard(command: &Command) {
     check_one_line(&heard);
 }
 
-/// Whoever adds a command adds it to what is generated above.
+/// Fails if a new command isn't added to the generators above.
 #[test]
 fn every_command_is_generated() {
     use proptest::strategy::ValueTree as _;

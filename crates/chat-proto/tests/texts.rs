@@ -1,11 +1,11 @@
-//! What people write must not disturb anybody's terminal.
+//! Texts of users can't affect a terminal.
 
 use std::borrow::Cow;
 
 use chat_proto::text::{Text, clean};
 use proptest::prelude::*;
 
-/// Said once more in numbers, apart from the code.
+/// The forbidden characters as numbers, independent of the code under test.
 fn forbidden(c: char) -> bool {
     matches!(
         u32::from(c),
@@ -27,7 +27,7 @@ fn what_disturbs_a_terminal_is_removed() {
         ("one\rtwo\u{c}three\u{85}four\u{b}five\r", "one two three fourfive"),
         ("\r\u{c}\u{85}", ""),
         ("\u{feff}hello\u{feff}", "hello"),
-        // Of marks in a row, as many as a name may have.
+        // At most as many consecutive marks as in a name.
         (
             "Z\u{300}\u{301}\u{302}\u{303}\u{304}\u{305}a\u{306}",
             "Z\u{300}\u{301}\u{302}\u{303}a\u{306}",

@@ -1,5 +1,5 @@
-//! What the benchmarks share: a text, a line to be stored, one that is told, and a room of people
-//! at pipes.
+//! Fixtures of the benchmarks: a text, a store operation, a message event, and a channel whose
+//! members are connected through in-memory pipes.
 
 use bytes::BytesMut;
 use chat_proto::event::{Event, MessageStamp};
@@ -16,7 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 /// 64 bytes, as everywhere in the benchmarks.
 pub(crate) const TEXT: &str = "how soon is the deploy of today's release going to be done, bob?";
 
-/// A line of the first conversation.
+/// A message of the first conversation, as the store writes it.
 pub(crate) fn line(id: u64) -> WriteOp<'static> {
     WriteOp::Line(NewLine {
         number: 1,
@@ -28,7 +28,7 @@ pub(crate) fn line(id: u64) -> WriteOp<'static> {
     })
 }
 
-/// A line as it is told in a channel.
+/// A message event of a channel.
 pub(crate) fn message() -> Event {
     Event::Message {
         stamp: MessageStamp { id: MessageId(1_234_567), time: Timestamp(1_795_333_445_120) },
@@ -40,18 +40,18 @@ pub(crate) fn message() -> Event {
     }
 }
 
-/// A room of people at pipes in this process: no system call is in the way.
+/// A channel whose members are connected through pipes in this process, without system calls.
 pub(crate) struct ChannelFixture {
     runtime: Runtime,
     speaker: DuplexStream,
     hearers: Vec<DuplexStream>,
 }
 
-/// Bytes that a pipe holds: more than all that is on its way at once.
+/// Capacity of a pipe in bytes: more than all data in flight at once.
 const PIPE: usize = 64 * 1024;
 
 impl ChannelFixture {
-    /// One who speaks and the others, who hear it.
+    /// A channel with one sender; the other members receive.
     pub(crate) fn of(people: usize) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let (speaker, hearers) = runtime.block_on(async {
@@ -71,7 +71,7 @@ impl ChannelFixture {
         Self { runtime, speaker, hearers }
     }
 
-    /// Says lines at once; returns when everybody has read them.
+    /// Sends lines in one write; returns when every member has read them.
     pub(crate) fn say(&mut self, lines: &[u8], last: &[u8]) {
         let Self { runtime, speaker, hearers } = self;
         runtime.block_on(async {
@@ -83,7 +83,7 @@ impl ChannelFixture {
     }
 }
 
-/// Reads until this has come.
+/// Reads until `awaited` arrives.
 async fn until(pipe: &mut DuplexStream, awaited: &[u8]) {
     let mut read = BytesMut::new();
     while memmem::find(&read, awaited).is_none() {

@@ -1,4 +1,5 @@
-//! So many lines under way at once; the next is said when one has arrived everywhere.
+//! A closed loop: a fixed number of messages in flight; the next is sent when one has arrived at
+//! every recipient.
 
 use std::time::{Duration, Instant};
 
@@ -6,31 +7,28 @@ use super::{Load, Swarm};
 use crate::dialect::To;
 use crate::words::Texts;
 
-/// How long it goes on.
+/// When a closed loop ends.
 #[derive(Clone, Copy)]
 pub(crate) enum Until {
-    /// So long.
+    /// After this time.
     Lasted(Duration),
-    /// So many lines are said.
+    /// After this many messages are sent.
     Lines(u64),
 }
 
-/// A closed loop in one room.
+/// A closed loop in one channel.
 pub(crate) struct Closed<'a> {
-    /// The room.
     pub(crate) room: &'a str,
-    /// Who speaks, one after the other.
+    /// The senders, in turn.
     pub(crate) speakers: &'a [usize],
-    /// How many hear each line.
+    /// Recipients of each message.
     pub(crate) hearers: u64,
-    /// Lines under way at once.
+    /// Messages in flight at once.
     pub(crate) in_flight: u64,
-    /// How long.
     pub(crate) until: Until,
 }
 
 impl Closed<'_> {
-    /// Runs it.
     pub(crate) fn run(&self, swarm: &mut Swarm) -> anyhow::Result<Load> {
         drop(swarm.take_latency()?);
         let mut texts = Texts::new();

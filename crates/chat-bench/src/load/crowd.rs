@@ -1,15 +1,15 @@
-//! People who connect, sign in, enter rooms.
+//! Clients that connect, sign in and enter channels.
 
 use std::time::Duration;
 
 use super::{Swarm, Watch};
 use crate::dialect::SignInRequest;
 
-/// Of a crowd, so many look how long lines were under way; the others count only. Enough to see
-/// those who are served first and those who are served last.
+/// How many clients of a crowd measure latency; the others only count. Enough to include those that
+/// are served first and those that are served last.
 const LOOKERS: usize = 25;
 
-/// Begins `count` things that are awaited, never more than `at_once` at a time, and waits for all.
+/// Starts `count` requests, at most `at_once` of them pending at a time, and waits for all answers.
 pub(crate) fn in_waves(
     swarm: &mut Swarm,
     count: usize,
@@ -21,15 +21,15 @@ pub(crate) fn in_waves(
         if swarm.awaited() >= at_once {
             swarm.until("answers", |swarm| swarm.awaited() < at_once)?;
         } else if at % 16 == 0 {
-            // What came meanwhile is read, so that the server has all of its own time.
+            // Reads pending input between requests, so that the server isn't slowed down by full
+            // sockets.
             swarm.turn(Duration::ZERO)?;
         }
     }
     swarm.answered()
 }
 
-/// `count` people who have a name: `prefix` and a number from `first` on. Tells by what they are
-/// known.
+/// Connects `count` clients, each named `prefix` and a number from `first` on. Returns their ids.
 pub(crate) fn gather(
     swarm: &mut Swarm,
     prefix: &str,
@@ -45,7 +45,7 @@ pub(crate) fn gather(
     Ok(people)
 }
 
-/// Each of these goes into its room; a room's first makes it.
+/// Every client enters its channel; the first client of a channel creates it.
 pub(crate) fn enter<'a>(
     swarm: &mut Swarm,
     who: &[usize],
@@ -64,13 +64,13 @@ pub(crate) fn enter<'a>(
     Ok(())
 }
 
-/// Waits until everything that was told until now has been read by these.
+/// Waits until these clients have read everything that the server has sent so far.
 pub(crate) fn settle(swarm: &mut Swarm, who: &[usize]) -> anyhow::Result<()> {
     let ask: SignInRequest = swarm.dialect().settle();
     in_waves(swarm, who.len(), swarm.at_once(), |swarm, at| swarm.ask(who[at], &ask))
 }
 
-/// Some of these look how long lines are under way, evenly spread among them.
+/// Makes some of these clients, evenly spread, measure latency.
 pub(crate) fn let_some_look(swarm: &mut Swarm, who: &[usize]) -> anyhow::Result<()> {
     for id in who.iter().step_by((who.len() / LOOKERS).max(1)) {
         swarm.watch(*id, Watch::Times)?;

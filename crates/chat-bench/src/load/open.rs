@@ -1,25 +1,27 @@
-//! So many lines a second, whatever the server does.
+//! An open loop: a fixed rate of messages, independent of the server.
 //!
-//! A line's stamp is the time when it was to be said, not when there was time to say it: a server
-//! that falls behind can't make the times shorter by holding up whoever measures them.
+//! A message's stamp is the time at which it was due, not the time at which it was sent. Latency so
+//! includes the delay of the sender, and a server that stalls the load generator doesn't hide its
+//! own latency (coordinated omission).
 
 use std::time::{Duration, Instant};
 
 use super::{Load, Swarm};
 
-/// Lines that haven't arrived after nothing came for so long are lost.
+/// Messages that haven't arrived are lost once nothing has arrived for this long.
 const LOST_AFTER: Duration = Duration::from_secs(5);
 
-/// When the lines are said.
+/// The schedule of an open loop.
 pub(crate) struct Open {
-    /// Lines a second.
+    /// Messages a second.
     pub(crate) rate: u64,
-    /// For how long.
+    /// How long messages are sent.
     pub(crate) lasting: Duration,
 }
 
 impl Open {
-    /// Runs it. `say` says the line that is due at a time and tells by how many it will be heard.
+    /// Runs the loop. `say` sends the message that is due at a time and returns its number of
+    /// recipients.
     pub(crate) fn run(
         &self,
         swarm: &mut Swarm,

@@ -1,4 +1,4 @@
-//! One connection: what waits to be written, and what is looked for in what is read.
+//! One connection: its write buffer, and what it looks for in its input.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::time::{Duration, Instant};
@@ -9,14 +9,14 @@ use mio::net::TcpStream;
 use crate::dialect::Dialect;
 use crate::stamp;
 
-/// What is looked for.
+/// What a connection looks for in its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watch {
-    /// Nothing: what comes is read and thrown away.
+    /// Nothing: input is read and discarded.
     Nothing,
-    /// How many lines have a stamp. It costs next to nothing.
+    /// The number of messages with a stamp. It costs next to nothing.
     Count,
-    /// The same, and how long each was under way.
+    /// The same, and the latency of each.
     Times,
     /// `ok`s of the JSON form.
     Oks,
@@ -26,15 +26,15 @@ pub(crate) enum Watch {
 
 /// What all connections have found.
 pub(super) struct PeerProgress {
-    /// When stamps count from.
+    /// The origin of stamps.
     pub(super) begun: Instant,
-    /// Lines with a stamp.
+    /// Messages with a stamp.
     pub(super) marks: u64,
     /// `ok`s.
     pub(super) oks: u64,
-    /// Nanoseconds that lines were under way.
+    /// Latencies in nanoseconds.
     pub(super) latency: Histogram<u64>,
-    /// Those who react to what they found, and how much it was.
+    /// Connections with [`reacts`](LoadPeer::reacts) that found something, and how many items.
     pub(super) reactions: Vec<(usize, u64)>,
 }
 
@@ -42,21 +42,21 @@ pub(super) struct PeerProgress {
 pub(super) struct LoadPeer {
     pub(super) stream: TcpStream,
     pub(super) watch: Watch,
-    /// What is looked for once the answer has come.
+    /// What is looked for once the answer has arrived.
     pub(super) then: Watch,
-    /// Whether its findings are told one by one.
+    /// Whether its findings are reported in [`reactions`](PeerProgress::reactions).
     pub(super) reacts: bool,
-    /// It reads nothing.
+    /// Set on a connection that reads nothing.
     pub(super) stalled: bool,
     out: Vec<u8>,
-    /// The beginning of a line of which the end hasn't come yet.
+    /// The beginning of an unfinished line.
     carry: Vec<u8>,
 }
 
-/// What came of reading.
+/// The result of a read.
 #[derive(Default)]
 pub(super) struct PeerInput {
-    /// What was waited for is there.
+    /// The awaited answer has arrived.
     pub(super) answer: bool,
     /// The server closed the connection.
     pub(super) end: bool,
@@ -75,12 +75,12 @@ impl LoadPeer {
         }
     }
 
-    /// Lines to be written are appended here.
+    /// The write buffer.
     pub(super) fn out(&mut self) -> &mut Vec<u8> {
         &mut self.out
     }
 
-    /// Writes as much as the socket takes, with one call for all that waits.
+    /// Writes as much of the write buffer as the socket takes, in one call if it takes all.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         let mut written = 0;
         while written < self.out.len() {
@@ -95,8 +95,8 @@ impl LoadPeer {
         Ok(())
     }
 
-    /// Reads what there is. Readiness is told only once, so it reads until a read isn't full; if
-    /// the other side has `closed`, until the end.
+    /// Drains the socket. Readiness is edge-triggered, so it reads until a read is short; if the
+    /// peer has `closed`, until the end of the input.
     pub(super) fn read(
         &mut self,
         id: usize,
@@ -122,7 +122,7 @@ impl LoadPeer {
         }
     }
 
-    /// Looks at what was read; tells whether the answer was in it.
+    /// Searches the input; returns whether it held the awaited answer.
     fn take(
         &mut self,
         id: usize,
@@ -163,7 +163,7 @@ impl LoadPeer {
             some += u64::from(is_found);
         }
         if self.watch == Watch::Count {
-            // Whoever only counts doesn't care where a line ends.
+            // Counting needs no line boundaries.
             found.marks += stamp::count(rest);
         } else {
             self.carry.extend_from_slice(rest);
@@ -174,7 +174,8 @@ impl LoadPeer {
         Ok(answered)
     }
 
-    /// Whether a line is the answer, and whether it is one of those that are looked for.
+    /// Whether a line is the awaited answer, and whether it is one that [`watch`](Self::watch)
+    /// looks for.
     fn look(
         &mut self,
         line: &[u8],
@@ -213,12 +214,12 @@ impl LoadPeer {
     }
 }
 
-/// A socket that isn't connected yet says so when it is read.
+/// Whether to try again later. Reading a socket that isn't connected yet fails with `NotConnected`.
 fn not_now(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected)
 }
 
-/// In nanoseconds; a run lasts no five hundred years.
+/// In nanoseconds; saturates after five hundred years.
 pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! All connections, and the loop that drives them.
+//! All connections, and the event loop that drives them.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -15,16 +15,16 @@ use super::peer::{LoadPeer, PeerProgress, Watch, nanos};
 use super::timer::Timer;
 use crate::dialect::{Dialect, SignInRequest};
 
-/// Read at once: much, so that a server that writes much needs few reads.
+/// Size of the read buffer: large, so that heavy output of the server takes few reads.
 const READ_BYTES: usize = 256 * 1024;
 
-/// Nothing at all comes from a server for so long: then it is stuck.
+/// A server that sends nothing at all for this long is stuck.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What isn't done by then is given up.
+/// The longest time that a swarm may run.
 const LONGEST: Duration = Duration::from_mins(5);
 
-/// Below it times aren't told apart, above it neither: 1 µs and 100 s, in nanoseconds.
+/// The range of recorded latencies, 1 µs to 100 s, in nanoseconds.
 const LATENCY: (u64, u64) = (1_000, 100_000_000_000);
 
 const TIMER: Token = Token(usize::MAX);
@@ -40,11 +40,11 @@ pub(crate) struct Swarm {
     events: Events,
     peers: Vec<Option<LoadPeer>>,
     free: Vec<usize>,
-    /// Those for whom something waits to be written.
+    /// Connections whose write buffer may hold something.
     unwritten: Vec<usize>,
-    /// Those whose answer hasn't come.
+    /// Requests that aren't answered yet.
     awaited: usize,
-    /// Those whose answer has come, if anybody wants to know.
+    /// Connections whose request was answered, if [`note_answers`](Self::note_answers) was called.
     answered: Option<Vec<usize>>,
     /// Connections that the server closed.
     closed: usize,
@@ -53,7 +53,7 @@ pub(crate) struct Swarm {
 }
 
 impl Swarm {
-    /// Nobody yet. `at_once` people may be signing in at the same time.
+    /// A swarm without connections. At most `at_once` clients sign in at the same time.
     pub(crate) fn new(
         address: SocketAddr,
         dialect: Dialect,
@@ -86,72 +86,72 @@ impl Swarm {
         })
     }
 
-    /// How one talks to the server.
+    /// The dialect that the server speaks.
     pub(crate) fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// How many may be signing in at the same time.
+    /// How many clients may sign in at the same time.
     pub(crate) fn at_once(&self) -> usize {
         self.at_once
     }
 
-    /// Nanoseconds since the beginning: what stamps are made of.
+    /// Nanoseconds since the start, as stamps hold them.
     pub(crate) fn now(&self) -> u64 {
         nanos(self.found.begun.elapsed())
     }
 
-    /// Lines with a stamp that arrived until now.
+    /// Messages with a stamp that have arrived so far.
     pub(crate) fn marks(&self) -> u64 {
         self.found.marks
     }
 
-    /// `ok`s that arrived until now.
+    /// `ok`s that have arrived so far.
     pub(crate) fn oks(&self) -> u64 {
         self.found.oks
     }
 
-    /// Questions that aren't answered yet.
+    /// Requests that aren't answered yet.
     pub(crate) fn awaited(&self) -> usize {
         self.awaited
     }
 
-    /// Connections that the server closed until now.
+    /// Connections that the server has closed so far.
     pub(crate) fn closed(&self) -> usize {
         self.closed
     }
 
-    /// How long lines were under way since this was asked last.
+    /// The latencies since the last call.
     pub(crate) fn take_latency(&mut self) -> anyhow::Result<Histogram<u64>> {
         Ok(std::mem::replace(&mut self.found.latency, latency()?))
     }
 
-    /// Those that [`react`](Self::react) and found something since this was asked last, and how
-    /// much.
+    /// Connections marked by [`react`](Self::react) that found something since the last call, and
+    /// how many items.
     pub(crate) fn take_reactions(&mut self, into: &mut Vec<(usize, u64)>) {
         into.clear();
         into.append(&mut self.found.reactions);
     }
 
-    /// From now on [`take_answered`](Self::take_answered) tells who was answered.
+    /// Records answered requests for [`take_answered`](Self::take_answered).
     pub(crate) fn note_answers(&mut self) {
         self.answered = Some(Vec::new());
     }
 
-    /// Those who were answered since this was asked last.
+    /// Connections whose request was answered since the last call.
     pub(crate) fn take_answered(&mut self, into: &mut Vec<usize>) {
         into.clear();
         into.append(self.answered.get_or_insert_default());
     }
 
-    /// Begins a connection that asks this as soon as it is there; tells by what it is known.
+    /// Opens a connection that sends a request as soon as it is established; returns its id.
     pub(crate) fn connect(&mut self, ask: &SignInRequest) -> anyhow::Result<usize> {
         let id = self.free.pop().unwrap_or(self.peers.len());
         let mut stream = connect(self.address, id)
             .context("connecting; if too many files are open, `ulimit -Hn` must be raised")?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, Token(id), interest)?;
-        // Each line is one write, so that waiting for more would only cost time.
+        // Each message is one write, so Nagle's algorithm would only add delay.
         stream.set_nodelay(true)?;
         let peer = Some(LoadPeer::new(stream, Watch::Count));
         match self.peers.get_mut(id) {
@@ -162,8 +162,8 @@ impl Swarm {
         Ok(id)
     }
 
-    /// Asks something; [`awaited`](Self::awaited) falls when it is answered. What has no answer
-    /// counts as answered.
+    /// Sends a request; [`awaited`](Self::awaited) falls when it is answered. A request that has no
+    /// answer counts as answered.
     pub(crate) fn ask(&mut self, id: usize, ask: &SignInRequest) -> anyhow::Result<()> {
         let peer = self.peer(id)?;
         peer.out().extend_from_slice(ask.lines.as_bytes());
@@ -176,33 +176,32 @@ impl Swarm {
         Ok(())
     }
 
-    /// What this one has to write is appended there; it is written at the next
-    /// [`turn`](Self::turn).
+    /// The write buffer of a connection; it is written at the next [`turn`](Self::turn).
     pub(crate) fn out(&mut self, id: usize) -> anyhow::Result<&mut Vec<u8>> {
         self.unwritten.push(id);
         Ok(self.peer(id)?.out())
     }
 
-    /// From now on this one looks for something else.
+    /// Changes what a connection looks for.
     pub(crate) fn watch(&mut self, id: usize, watch: Watch) -> anyhow::Result<()> {
         let peer = self.peer(id)?;
         (peer.watch, peer.then) = (watch, watch);
         Ok(())
     }
 
-    /// From now on what this one finds is told by [`take_reactions`](Self::take_reactions).
+    /// Makes [`take_reactions`](Self::take_reactions) return the findings of a connection.
     pub(crate) fn react(&mut self, id: usize) -> anyhow::Result<()> {
         self.peer(id)?.reacts = true;
         Ok(())
     }
 
-    /// From now on this one reads nothing.
+    /// Stops reading from a connection.
     pub(crate) fn stall(&mut self, id: usize) -> anyhow::Result<()> {
         self.peer(id)?.stalled = true;
         Ok(())
     }
 
-    /// Ends a connection at once, by a reset: no port is left waiting.
+    /// Closes a connection by a reset, so that no port stays in `TIME_WAIT`.
     pub(crate) fn reset(&mut self, id: usize) -> anyhow::Result<()> {
         let mut peer = self.peers.get_mut(id).and_then(Option::take).context("it is connected")?;
         SockRef::from(&peer.stream).set_linger(Some(Duration::ZERO))?;
@@ -211,7 +210,6 @@ impl Swarm {
         Ok(())
     }
 
-    /// Ends all connections.
     pub(crate) fn reset_all(&mut self) -> anyhow::Result<()> {
         for id in 0..self.peers.len() {
             if self.peers[id].is_some() {
@@ -225,22 +223,22 @@ impl Swarm {
         self.peers.get_mut(id).and_then(Option::as_mut).context("the server closed a connection")
     }
 
-    /// Writes what waits.
+    /// Writes the pending output of all connections.
     fn flush(&mut self) {
         for id in self.unwritten.drain(..) {
             if let Some(Some(peer)) = self.peers.get_mut(id) {
-                // What is wrong with it is found when it is read.
+                // An error shows at the next read.
                 drop(peer.flush());
             }
         }
     }
 
-    /// Writes what waits, waits until something happens or the time is over, and reads what came.
-    /// Tells whether something happened.
+    /// Writes pending output, waits for an event or until the time is over, and reads input.
+    /// Returns whether there was an event.
     pub(crate) fn turn(&mut self, at_most: Duration) -> anyhow::Result<bool> {
         self.flush();
-        // `epoll_wait` knows whole milliseconds; for others there is the timer, which costs a call
-        // more.
+        // `epoll_wait` takes whole milliseconds. Other times use the timer, which costs one more
+        // call.
         let is_whole = at_most.subsec_nanos().is_multiple_of(1_000_000);
         if !is_whole {
             self.timer.set(at_most)?;
@@ -280,12 +278,12 @@ impl Swarm {
         Ok(happened)
     }
 
-    /// Turns until it is done.
+    /// Turns until `done` returns true.
     ///
     /// # Errors
     ///
-    /// If nothing at all happens for half a minute, or all that this swarm does takes more than
-    /// five; `what` tells what was waited for.
+    /// If there is no event for half a minute, or the swarm has run for more than five minutes;
+    /// `what` names the awaited condition.
     pub(crate) fn until(
         &mut self,
         what: &str,
@@ -314,7 +312,7 @@ impl Swarm {
         format!("{what} ({} people aren't answered)", self.awaited)
     }
 
-    /// Turns until everything is answered.
+    /// Turns until every request is answered.
     pub(crate) fn answered(&mut self) -> anyhow::Result<()> {
         self.until("answers", |swarm| swarm.awaited == 0)
     }
@@ -324,11 +322,11 @@ fn latency() -> anyhow::Result<Histogram<u64>> {
     Ok(Histogram::new_with_bounds(LATENCY.0, LATENCY.1, 3)?)
 }
 
-/// Connections that come from one address of this machine. It has 28,000 ports, and the system
-/// looks for a free one ever longer once half of them are taken.
+/// Connections from one local address. An address has 28,000 ephemeral ports, and finding a free
+/// one takes ever longer once half of them are taken.
 const FROM_ONE: usize = 8000;
 
-/// Begins to connect the one of this number.
+/// Starts to connect; the local address depends on the id.
 fn connect(to: SocketAddr, id: usize) -> io::Result<TcpStream> {
     let SocketAddr::V4(to) = to else { return TcpStream::connect(to) };
     let from = u8::try_from(1 + id / FROM_ONE).unwrap_or(1);

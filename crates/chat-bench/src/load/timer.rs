@@ -1,4 +1,4 @@
-//! A timer that is more exact than the milliseconds of `epoll_wait`.
+//! A timer with a finer resolution than the milliseconds of `epoll_wait`.
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use rustix::time::{
     timerfd_settime,
 };
 
-/// Wakes the loop once, some time from now.
+/// A one-shot timer that wakes the event loop.
 pub(super) struct Timer(OwnedFd);
 
 impl Timer {
@@ -21,9 +21,9 @@ impl Timer {
         Ok(Self(timer))
     }
 
-    /// Wakes so long from now, and no more when it was to wake before.
+    /// Sets the timer; replaces an earlier setting.
     pub(super) fn set(&self, after: Duration) -> anyhow::Result<()> {
-        // Zero would switch it off.
+        // Zero would disarm the timer.
         let after = after.max(Duration::from_nanos(1));
         let once = Itimerspec {
             it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },

@@ -1,4 +1,4 @@
-//! On what it was measured, and what.
+//! The machine of a report, and the versions of the programs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,16 +15,16 @@ pub(crate) struct MachineInfo {
     date: String,
     processor: String,
     cores: u32,
-    /// Whether server and load had a core each.
+    /// Whether server and load were pinned to a core each.
     pinned: bool,
     memory_mib: u64,
     system: String,
-    /// Of each server what it says of itself.
+    /// The version that each server reports.
     versions: BTreeMap<String, String>,
 }
 
 impl MachineInfo {
-    /// This one, with these servers.
+    /// This machine, with these servers.
     pub(crate) fn this(kinds: &[SubjectKind]) -> anyhow::Result<Self> {
         let (system, cores) = (rustix::system::uname(), Cores::of_this_machine()?);
         let shown = |name: &std::ffi::CStr| name.to_string_lossy().into_owned();
@@ -43,7 +43,7 @@ impl MachineInfo {
         })
     }
 
-    /// In words.
+    /// As a sentence of the page.
     pub(crate) fn told(&self) -> String {
         let pinned = if self.pinned {
             "server and load have a core each, but where a scenario gives the server all of them"
@@ -64,7 +64,7 @@ impl MachineInfo {
     }
 }
 
-/// The value of the first line that begins with this name.
+/// The value of the first `name: value` line of a file.
 fn value(path: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find(|line| line.starts_with(name))?;

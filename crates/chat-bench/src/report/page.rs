@@ -1,4 +1,4 @@
-//! The page: what the report writes stands between two marks, the rest is its readers'.
+//! The page: the report replaces the text between two marks and leaves the rest.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 const BEGIN: &str = "<!-- report: everything up to the end mark is written by chat-bench -->\n";
 const END: &str = "<!-- report ends -->\n";
 
-/// Puts the report into a page, in the place of the one before; makes the page if it isn't there.
+/// Replaces the report in a page; creates the page if it doesn't exist.
 pub(crate) fn write(path: &Path, report: &str) -> anyhow::Result<()> {
     let page = match fs::read_to_string(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -14,21 +14,21 @@ use super::summary::Summary;
 use crate::outcome::{Measure, float};
 use crate::subject::SubjectKind;
 
-/// A figure over the size of what it was measured with.
+/// A plot of a figure over [`Finding::size`](crate::outcome::Finding::size).
 pub(crate) struct Plot {
-    /// The file's name without its end.
+    /// The file's name without its extension.
     pub(crate) file: &'static str,
     pub(crate) title: &'static str,
     scenario: &'static str,
-    /// How `with` must end.
+    /// The suffix of [`Finding::with`](crate::outcome::Finding::with) that selects the rows.
     with: &'static str,
     across: &'static str,
     up: Measure,
-    /// Whether sizes grow by factors rather than by steps; figures, too.
+    /// Whether both axes are logarithmic.
     is_log: bool,
 }
 
-/// All that are drawn.
+/// The plots of a report.
 pub(crate) const PLOTS: [Plot; 3] = [
     Plot {
         file: "latency",
@@ -60,10 +60,10 @@ pub(crate) const PLOTS: [Plot; 3] = [
 ];
 
 const SIZE: (u32, u32) = (860, 460);
-/// Of that, for the names.
+/// Width of the legend, which is part of it.
 const LEGEND: u32 = 170;
 
-/// Colours that are told apart by everybody (Okabe and Ito).
+/// Colours that people with colour blindness can distinguish (Okabe and Ito).
 fn colour(kind: SubjectKind) -> RGBColor {
     match kind {
         SubjectKind::Chat => RGBColor(213, 94, 0),
@@ -79,7 +79,8 @@ fn colour(kind: SubjectKind) -> RGBColor {
 type PlotLine = (SubjectKind, Vec<(f64, f64)>);
 
 impl Plot {
-    /// Draws it into a folder. Nothing is drawn of what wasn't measured; tells whether it was.
+    /// Draws the plot into a folder. Returns false, and draws nothing, if nothing was measured for
+    /// it.
     pub(crate) fn draw(&self, summary: &Summary, folder: &Path) -> anyhow::Result<bool> {
         let lines = self.lines(summary);
         let points = || lines.iter().flat_map(|(_, points)| points.iter().copied());
@@ -96,7 +97,7 @@ impl Plot {
         let path = folder.join(format!("{}.svg", self.file));
         let drawn = if self.is_log {
             let across = (left * 0.8..right * 1.25).log_scale();
-            // Whole powers of ten, so that at least two of them are named.
+            // Whole powers of ten, so that at least two of them have labels.
             let up = 10_f64.powf(low.log10().floor())..10_f64.powf(high.log10().ceil());
             self.draw_over(&path, across, up.log_scale(), &lines)
         } else {
@@ -111,7 +112,7 @@ impl Plot {
         for row in &summary.0 {
             let is_shown = row.scenario == self.scenario && row.with.ends_with(self.with);
             let Some(figure) = row.figures.get(&self.up).filter(|_| is_shown) else { continue };
-            // What is too small to be measured can't be drawn over a logarithm.
+            // A logarithmic axis has no zero.
             let up = if self.is_log { figure.median().max(1e-4) } else { figure.median() };
             let point = (float(row.size), up);
             match lines.iter_mut().find(|(kind, _)| *kind == row.server) {
@@ -141,7 +142,7 @@ impl Plot {
         let wrong = |error: &dyn std::fmt::Display| anyhow!("{error}");
         let whole = SVGBackend::new(path, SIZE).into_drawing_area();
         whole.fill(&WHITE).map_err(|error| wrong(&error))?;
-        // Who is who stands beside the lines, where it covers none.
+        // The legend is beside the plot, where it covers no line.
         let (area, legend) = whole.split_horizontally(SIZE.0 - LEGEND);
         let mut chart = ChartBuilder::on(&area)
             .caption(self.title, ("sans-serif", 18))
@@ -178,7 +179,7 @@ impl Plot {
     }
 }
 
-/// A number at an axis, without digits that tell nothing.
+/// A number at an axis, with few digits.
 fn label(value: f64) -> String {
     if value >= 1000.0 { format!("{}k", value / 1000.0) } else { format!("{value}") }
 }

@@ -1,11 +1,11 @@
-//! Many outcomes of the same thing, put together.
+//! Repeated outcomes, combined.
 
 use std::collections::BTreeMap;
 
 use crate::outcome::{BenchOutcome, Measure};
 use crate::subject::SubjectKind;
 
-/// One line of a table.
+/// One row of a table.
 pub(crate) struct SummaryRow {
     pub(crate) scenario: String,
     pub(crate) with: String,
@@ -14,15 +14,14 @@ pub(crate) struct SummaryRow {
     pub(crate) figures: BTreeMap<Measure, Spread>,
 }
 
-/// All rows, scenario by scenario, and in each the same thing of all servers side by side.
+/// All rows, ordered by scenario, then by parameters, so that the servers are adjacent.
 pub(crate) struct Summary(pub(crate) Vec<SummaryRow>);
 
-/// A figure that was measured several times.
+/// The values of a figure that was measured several times, in order.
 #[derive(Clone, Default)]
 pub(crate) struct Spread(Vec<f64>);
 
 impl Spread {
-    /// The one in the middle.
     pub(crate) fn median(&self) -> f64 {
         let (half, is_odd) = (self.0.len() / 2, self.0.len() % 2 == 1);
         match self.0.get(half) {
@@ -32,7 +31,7 @@ impl Spread {
         }
     }
 
-    /// The least and the greatest.
+    /// The minimum and the maximum.
     pub(crate) fn ends(&self) -> Option<(f64, f64)> {
         Some((*self.0.first()?, *self.0.last()?))
     }
@@ -44,10 +43,10 @@ impl Spread {
 }
 
 impl Summary {
-    /// Puts outcomes together.
+    /// Combines outcomes.
     pub(crate) fn of(outcomes: &[BenchOutcome]) -> Self {
         let mut rows: Vec<SummaryRow> = Vec::new();
-        // Where each first occurred, so that tables have the order in which things were measured.
+        // In order of first occurrence, so that tables have the order of measurement.
         let mut scenarios: Vec<&str> = Vec::new();
         let mut withs: Vec<(&str, &str)> = Vec::new();
         for outcome in outcomes {

@@ -28,7 +28,7 @@ fn table(rows: &[SummaryRow]) -> String {
     lines.join("\n")
 }
 
-/// The median, and from where to where it was if it wasn't always the same.
+/// The median, with the minimum and the maximum if they differ.
 fn cell(spread: &Spread) -> String {
     let median = number(spread.median());
     match spread.ends().map(|(least, most)| (number(least), number(most))) {
@@ -37,7 +37,7 @@ fn cell(spread: &Spread) -> String {
     }
 }
 
-/// Three digits that count, thousands apart.
+/// A number with up to three significant digits and thousands separators.
 pub(super) fn number(value: f64) -> String {
     let digits = match value.abs() {
         0.0 => 0,

@@ -1,18 +1,18 @@
-//! What was meant to be reached, and whether it is.
+//! Performance targets, and whether they are met.
 //!
-//! Most targets compare with another server of the same run, because times drift from machine to
-//! machine.
+//! Most targets are relative to another server of the same run, because absolute times differ
+//! between machines.
 
 use super::summary::{Summary, SummaryRow};
 use super::table::number;
 use crate::outcome::Measure;
 use crate::subject::SubjectKind;
 
-/// A target of which everything was measured.
+/// A target whose figures were all measured.
 struct TargetFigure {
     what: String,
     measured: f64,
-    /// What it may be at most, or must be at least.
+    /// The upper or lower bound.
     bound: Bound,
 }
 
@@ -22,7 +22,7 @@ enum Bound {
     AtLeast(f64),
 }
 
-/// A table of all targets of which everything was measured; empty if there are none.
+/// A table of all targets whose figures were measured; empty if there are none.
 pub(super) fn table(summary: &Summary) -> String {
     let mut lines =
         vec!["| target | bound | measured | |".to_owned(), "|---|---|---|---|".to_owned()];
@@ -46,7 +46,7 @@ fn targets(summary: &Summary) -> Vec<TargetFigure> {
         let rows = summary.0.iter().filter(move |row| row.scenario == scenario);
         rows.filter(|row| row.server == SubjectKind::Chat).collect::<Vec<_>>()
     };
-    // The same of another server.
+    // The same figure of another server.
     let other = |row: &SummaryRow, kind: SubjectKind, what: Measure| {
         let same = |other: &&SummaryRow| {
             other.scenario == row.scenario && other.with == row.with && other.server == kind

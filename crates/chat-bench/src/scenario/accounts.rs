@@ -1,5 +1,4 @@
-//! Accounts as a server would have made them, without the hours that hashing all the passwords
-//! would take.
+//! Generated accounts. They share a password hash, because hashing every password would take hours.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,34 +8,33 @@ use chat_server::auth::password::{self, HashMemory};
 use chat_server::auth::token::Token;
 use chat_server::store::{AccountOp, Durability, Store, StoreLocation, WriteOp};
 
-/// The password of all of them.
+/// The password of every account.
 pub(super) const PASSWORD: &str = "correct horse battery";
 
-/// Entries of one commit.
+/// Operations of one commit.
 const BATCH: usize = 10_000;
 
-/// Accounts in a store.
+/// The credentials of the accounts in a store.
 pub(super) struct AccountLogins {
-    /// The token of each, as it is typed.
+    /// The token of each account, as it is typed.
     pub(super) tokens: Vec<String>,
 }
 
-/// The name of an account.
 pub(super) fn name(at: usize) -> String {
     format!("member{at}")
 }
 
-/// The name of a channel, without its sign.
+/// The name of a channel, without its `#`.
 pub(super) fn channel(at: usize) -> String {
     format!("home{at}")
 }
 
-/// The channels, of so many, that an account is in.
+/// The channels that an account is a member of.
 pub(super) fn channels_of(at: usize, each: usize, channels: usize) -> impl Iterator<Item = usize> {
     (0..each.min(channels)).map(move |nth| (at + nth * 7919) % channels)
 }
 
-/// Makes accounts that are in `each` of these channels, which are made too.
+/// Creates the channels, and accounts that are members of `each` of them.
 pub(super) fn make(
     data: &Path,
     count: usize,

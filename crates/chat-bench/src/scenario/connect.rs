@@ -1,4 +1,4 @@
-//! How fast people come in: each connects and gives a name.
+//! How fast clients connect and sign in.
 
 use std::time::Instant;
 

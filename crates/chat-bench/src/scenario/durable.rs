@@ -1,5 +1,5 @@
-//! How fast lines become durable: from many senders, and from one that waits for each `ok`, beside
-//! a bare commit of the same row.
+//! How fast messages become durable: from many senders, and from one sender that waits for each
+//! `ok`, compared with a bare `SQLite` commit of the same row.
 
 use std::path::Path;
 use std::time::Instant;
@@ -26,8 +26,8 @@ pub(crate) struct Durable {
     pub(crate) singles: usize,
 }
 
-/// Lines that one sender has under way, and how many are sent again whenever so many are answered,
-/// so that it never runs dry.
+/// Messages that one sender has in flight, and how many are sent at once when that many are
+/// answered, so that the pipeline never runs empty.
 const WINDOW: u64 = 16;
 const AGAIN: u64 = WINDOW / 4;
 
@@ -41,7 +41,7 @@ impl Scenario for Durable {
     }
 
     fn run(&self, bench: &Bench, kind: SubjectKind) -> anyhow::Result<Vec<Finding>> {
-        // Server and bare commit are to meet the same: no core is either's own.
+        // Server and bare commit run under the same conditions: neither has a core of its own.
         let start = || bench.server_with(kind, &SubjectSetup { data: None, all_cores: true });
         let mut findings = Vec::new();
         for (senders, channels) in [(64, 64), (256, 64), (64, 8)] {
@@ -112,7 +112,7 @@ impl Durable {
         Ok(figures)
     }
 
-    /// Alternates, so that a change of the disk's mood meets both.
+    /// Alternates the two, so that a change in the disk's speed affects both.
     fn one(&self, server: &SubjectServer, folder: &Path) -> anyhow::Result<(Times, Times)> {
         let mut client = BenchClient::new(server.address, "single")?;
         client.ask("/create single")?;

@@ -1,4 +1,4 @@
-//! One room in which everybody hears everything.
+//! One channel in which every member receives every message.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How fast the past of many lines is read and searched, and how fast a server with it starts.
+//! How fast a long history is read and searched, and how fast a server with it starts.
 
 use std::path::Path;
 use std::time::Instant;
@@ -22,16 +22,16 @@ pub(crate) struct HistoryScenario {
     pub(crate) tries: usize,
 }
 
-/// Channels; the first has half of all lines.
+/// Channels; the first has half of all messages.
 const CHANNELS: u64 = 100;
 
-/// Lines of one commit while it is made.
+/// Messages of one commit while the history is generated.
 const BATCH: u64 = 20_000;
 
-/// A word that every so many lines have.
+/// One in this many messages contains the rare word.
 const RARE_EVERY: u64 = 100_003;
 
-/// What is searched, and how it is told.
+/// The searches: a title for each, and its query.
 const SEARCHES: [(&str, &str); 9] = [
     ("a rare word", "xylophone"),
     ("a frequent word", "bababa"),
@@ -55,7 +55,7 @@ impl Scenario for HistoryScenario {
 
     fn run(&self, bench: &Bench, kind: SubjectKind) -> anyhow::Result<Vec<Finding>> {
         let data = bench.folder.join(format!("history-{}", self.lines));
-        // What was given up half way is no history of so many lines.
+        // Marks a complete history. An incomplete one is generated again.
         let whole = data.join("whole");
         if !whole.exists() {
             if data.exists() {
@@ -119,7 +119,7 @@ fn figures(times: &mut Times) -> Figures {
     Figures::from([(Measure::Median, times.millis(50)), (Measure::P99, times.millis(99))])
 }
 
-/// Makes lines as a server would have stored them, without waiting for the disk.
+/// Generates messages as a server would have stored them, without waiting for the disk.
 fn fill(lines: u64, data: &Path) -> anyhow::Result<()> {
     let place = StoreLocation::Directory(data.to_owned());
     let (mut book, _) = Store::open(&place, Durability::Process)?.into_parts();

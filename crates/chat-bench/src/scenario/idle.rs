@@ -1,4 +1,4 @@
-//! What somebody costs who is in one room and does nothing.
+//! The cost of an idle client that is in one channel.
 
 use std::time::{Duration, Instant};
 
@@ -61,7 +61,7 @@ impl Scenario for Idle {
     }
 }
 
-/// Processor time that a server takes while nobody does anything, in percent of a core.
+/// Processor time of a server whose clients are all idle, in percent of a core.
 fn idle_cpu(swarm: &mut Swarm, server: &SubjectServer, seconds: f64) -> anyhow::Result<f64> {
     let (before, begun) = (server.process.cpu()?, Instant::now());
     let quiet = Duration::from_secs_f64(seconds);

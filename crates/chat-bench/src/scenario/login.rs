@@ -1,4 +1,4 @@
-//! Everybody comes back at once: each signs in by token and is in their channels again.
+//! All accounts sign in again at once: each signs in by token and re-enters its channels.
 
 use std::time::{Duration, Instant};
 
@@ -54,7 +54,7 @@ impl Scenario for Login {
         let took = begun.elapsed();
         let mut figures = meter.end(Measure::CpuEach, self.people as u64)?;
         let memory = server.process.memory()?;
-        // Whether they are back is heard: in each channel somebody speaks.
+        // A message in each channel checks that its members are back.
         let mut heard = 0;
         let mut texts = Texts::new();
         let dialect = swarm.dialect();

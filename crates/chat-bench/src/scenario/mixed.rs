@@ -1,8 +1,8 @@
-//! A day like any other: rooms of which a few are large and most are small, people in one to twenty
-//! of them, bursts, comings and goings, private lines, and one in a hundred who never reads.
+//! Typical traffic: a few large channels and many small ones, clients in one to twenty of them,
+//! bursts, joins and leaves, private messages, and one client in a hundred that never reads.
 //!
-//! Some come and go, some never read, and the rest is what is counted: so it is known how many have
-//! to hear each line, whoever comes or goes meanwhile.
+//! Clients that join and leave and clients that never read aren't counted. The number of counted
+//! recipients of each message is therefore known, independent of joins and leaves.
 
 use std::time::Duration;
 
@@ -32,27 +32,29 @@ pub(crate) struct Mixed {
     pub(crate) seconds: f64,
 }
 
-/// Most rooms that anybody is in.
+/// The most channels that one client is in.
 const MOST_ROOMS: u64 = 20;
-/// Rooms that one founder makes: fewer than a server lets anybody be in.
+/// Channels that one founder creates: fewer than a server allows one client to be in.
 const FOUNDED: usize = 40;
-/// Of so many people one never reads, and of so many one comes and goes.
+/// One in this many clients never reads, and one in this many joins and leaves.
 const SLOW: usize = 100;
 const RESTLESS: usize = 20;
-/// Of so many deeds one is coming or going, one a private line, one a burst, of so many lines.
+/// One in this many actions is a join or leave, one a private message, one a burst; the size of a
+/// burst in messages.
 const MOVES: u64 = 20;
 const WHISPERS: u64 = 20;
 const BURSTS: u64 = 200;
 const BURST: u64 = 20;
 
-/// Who is where.
+/// The channels and clients of the scenario.
 struct Town {
     rooms: Vec<String>,
-    /// Of each person: by what they are known, and their rooms.
+    /// The id and the channels of each client.
     people: Vec<(usize, Vec<usize>)>,
-    /// Of each room those who are counted, by their place in `people`.
+    /// The counted clients of each channel, as indices into `people`.
     counted: Vec<Vec<usize>>,
-    /// Those who come and go, and in how many of their rooms they are not.
+    /// Clients that join and leave, as indices into `people`, and whether each is in its first
+    /// channel.
     restless: Vec<(usize, bool)>,
 }
 
@@ -103,7 +105,7 @@ impl Scenario for Mixed {
 }
 
 impl Mixed {
-    /// Everybody comes and is in their rooms.
+    /// Connects all clients; each enters its channels.
     fn settle(&self, swarm: &mut Swarm, dice: &mut BenchRng) -> anyhow::Result<Town> {
         let rooms: Vec<String> = (0..self.rooms.max(1)).map(|at| format!("room{at}")).collect();
         let founders = crowd::gather(swarm, "founder", 0, rooms.len().div_ceil(FOUNDED))?;
@@ -125,7 +127,7 @@ impl Mixed {
             rooms,
         };
         for (at, id) in ids.iter().enumerate() {
-            // Most are in few: the smaller of two throws.
+            // The smaller of two random numbers, so most clients are in few channels.
             let many = dice.below(MOST_ROOMS).min(dice.below(MOST_ROOMS)) + 1;
             let mut own = Vec::new();
             for _ in 0..many {
@@ -167,7 +169,7 @@ impl Mixed {
 }
 
 impl Town {
-    /// One of those who come and go does so, in the first of their rooms.
+    /// One of the restless clients joins or leaves the first of its channels.
     fn move_one(&mut self, swarm: &mut Swarm, dice: &mut BenchRng) -> anyhow::Result<()> {
         let most = self.restless.len() as u64;
         let at = usize::try_from(dice.below(most))?;
@@ -181,7 +183,7 @@ impl Town {
         Ok(())
     }
 
-    /// One of those who are counted writes to another; tells how many hear it.
+    /// A counted client sends a private message to another; returns the number of recipients.
     fn whisper(&self, swarm: &mut Swarm, dice: &mut BenchRng, text: &[u8]) -> anyhow::Result<u64> {
         let room = &self.counted[zipf(dice, self.rooms.len())];
         let (Some(from), Some(to)) = (pick(dice, room), pick(dice, room)) else { return Ok(0) };
@@ -198,10 +200,9 @@ fn pick(dice: &mut BenchRng, some: &[usize]) -> Option<usize> {
     some.get(usize::try_from(dice.below(some.len() as u64)).ok()?).copied()
 }
 
-/// One of `count`, the first by far the most often: about as often as the inverse of its place
-/// (Zipf's law).
+/// One of `count`, with a frequency of about the inverse of its rank (Zipf's law).
 fn zipf(dice: &mut BenchRng, count: usize) -> usize {
-    // The logarithm of the place is spread evenly.
+    // The logarithm of the rank is uniformly distributed.
     let fraction = crate::outcome::float(dice.below(1 << 20)) / f64::from(1 << 20);
     let place = crate::outcome::float(count as u64 + 1).powf(fraction) - 1.0;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is small")]

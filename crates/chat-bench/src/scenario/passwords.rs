@@ -1,4 +1,4 @@
-//! Passwords are verified, which takes long on purpose, while others talk: what they notice of it.
+//! The effect of password verification, which is slow by design, on the latency of other clients.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ pub(crate) struct Passwords {
     pub(crate) seconds: f64,
 }
 
-/// People in a room.
+/// Members of a channel.
 const ROOM: usize = 10;
 
 impl Scenario for Passwords {
@@ -54,7 +54,7 @@ impl Scenario for Passwords {
         crowd::enter(&mut swarm, &who, |at| &names[at / ROOM], |at| at % ROOM == 0)?;
         crowd::settle(&mut swarm, &who)?;
         crowd::let_some_look(&mut swarm, &who)?;
-        // They have connected already: only what a password costs is to be seen.
+        // They are connected before the measurement, so only the cost of the passwords is measured.
         let forms = if dialect == Dialect::Json {
             SignInRequest { lines: "/format json\n".to_owned(), answer: br#""re":"format""# }
         } else {

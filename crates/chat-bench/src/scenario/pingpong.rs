@@ -1,4 +1,4 @@
-//! Private lines: each is answered by one as soon as it arrives.
+//! Private messages: each is answered by another as soon as it arrives.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ pub(crate) struct Pingpong {
     pub(crate) seconds: f64,
 }
 
-/// One pair of so many looks how long lines are under way.
+/// One in this many pairs measures latency.
 const LOOKS: usize = 10;
 
 impl Scenario for Pingpong {
@@ -36,10 +36,10 @@ impl Scenario for Pingpong {
     fn run(&self, bench: &Bench, kind: SubjectKind) -> anyhow::Result<Vec<Finding>> {
         let server = bench.server(kind)?;
         let mut swarm = server.swarm()?;
-        // The partner of each is its neighbour; `partner` is by what it is known, and its name.
+        // Neighbours are partners.
         let who = crowd::gather(&mut swarm, "p", 0, self.pairs * 2)?;
         if !kind.has_names() {
-            // Where there are no private lines, each pair has a room.
+            // On a server without private messages, each pair has a channel.
             let rooms: Vec<String> = (0..self.pairs).map(|pair| format!("pair{pair}")).collect();
             crowd::enter(&mut swarm, &who, |at| &rooms[at / 2], |at| at % 2 == 0)?;
         }

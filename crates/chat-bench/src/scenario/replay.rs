@@ -1,4 +1,4 @@
-//! What was said is told to those who enter: many at once, everything.
+//! The history that is sent on entry: many clients enter at once, and each receives all of it.
 
 use std::time::Instant;
 

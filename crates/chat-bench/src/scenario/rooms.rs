@@ -1,4 +1,4 @@
-//! Many small rooms, and somebody speaks in one of them so many times a second.
+//! Many small channels, with a fixed total rate of messages.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ impl Scenario for Rooms {
         let own = self.memberships.clamp(1, count);
         let who = crowd::gather(&mut swarm, "p", 0, count * each / own)?;
         let names: Vec<String> = (0..count).map(|at| format!("room{at}")).collect();
-        // So each room has equally many, and nobody is twice in one.
+        // Gives every channel the same number of members, and no client the same channel twice.
         let room = |person: usize, nth: usize| (person * own + nth) % count;
         let mut members = vec![Vec::new(); count];
         for (at, id) in who.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! A few who never read: what the others notice of them, and what the server holds for them.
+//! A few clients that never read: their effect on the others, and the memory that the server holds
+//! for them.
 
 use super::{Bench, Scenario};
 use crate::dialect::HALL;
@@ -38,7 +39,7 @@ impl Scenario for Slow {
         crowd::enter(&mut swarm, &who, |_| HALL, |at| at == 0)?;
         crowd::settle(&mut swarm, &who)?;
         crowd::let_some_look(&mut swarm, &who)?;
-        // Spread among the others, and never the one who speaks.
+        // Spread among the others, and never the sender.
         let every = who.len() / (self.stuck + 1);
         let stuck: Vec<usize> = (1..=self.stuck).map(|at| who[at * every]).collect();
         let until = Until::Lines(self.lines);

@@ -1,4 +1,4 @@
-//! Connecting, entering a room and vanishing without a word, over and over.
+//! Connecting, entering a channel and disconnecting without `/quit`, repeatedly.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,8 @@ pub(crate) struct Storm {
     pub(crate) seconds: f64,
 }
 
-/// A server that still holds connections so long after the last has vanished leaks them.
+/// A server that still holds connections this long after the last client has disconnected leaks
+/// them.
 const CALM: Duration = Duration::from_secs(10);
 
 impl Scenario for Storm {
@@ -46,7 +47,7 @@ impl Scenario for Storm {
             names += 1;
             dialect.sign_in(&format!("s{names}"))
         };
-        // Of each whether it is in already.
+        // Whether each client is in the channel already.
         let mut is_in = Vec::new();
         let mut answered = Vec::new();
         let lasting = Duration::from_secs_f64(self.seconds);

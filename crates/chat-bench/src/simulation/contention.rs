@@ -1,5 +1,4 @@
-//! The same work on more and more threads: what it costs more there is spent on waiting for each
-//! other.
+//! The same work on a growing number of threads: the additional cost is contention.
 
 use std::time::{Duration, Instant};
 
@@ -21,18 +20,18 @@ pub(crate) struct Contention {
     seconds: f64,
 }
 
-/// What is done over and over, by many at once.
+/// The work that many clients repeat concurrently.
 #[derive(Clone, Copy)]
 enum WorkKind {
-    /// Nobody meets anybody.
+    /// `/ping`: clients share nothing.
     Ping,
-    /// A line in a room of one's own, with nobody else in it.
+    /// A message in a channel whose only member is the sender.
     OwnRoom,
-    /// A line in a room that all are in.
+    /// A message in a channel that all clients are in.
     OneRoom,
-    /// A private line, and the answer.
+    /// A private message, and the answer.
     Private,
-    /// Leaving a room that all are in, and entering it.
+    /// Leaving and entering a channel that all clients are in.
     Moves,
 }
 
@@ -50,11 +49,11 @@ impl WorkKind {
     }
 }
 
-/// People who do it, by twos.
+/// Clients, which work in pairs.
 const PEOPLE: usize = 32;
 
 impl Contention {
-    /// Measures it; tells what came of it as a table.
+    /// Runs the measurement; returns its results as a table.
     pub(crate) fn run(&self) -> anyhow::Result<String> {
         let head: Vec<String> =
             self.threads.iter().map(|threads| format!(" {threads} |")).collect();
@@ -116,7 +115,7 @@ impl Contention {
     }
 }
 
-/// Two who do it until then; tells how often.
+/// Two clients that repeat the work until `end`; returns how often.
 async fn pair(
     work: WorkKind,
     pipes: [DuplexStream; 2],
@@ -133,7 +132,7 @@ async fn pair(
                 done += 1;
             }
             WorkKind::OwnRoom | WorkKind::OneRoom => {
-                // The answer to the ping comes when the line has its place.
+                // The ping is answered once the message is committed.
                 send(&mut one, "how soon is the deploy of today's release done?\n/ping x\n")
                     .await?;
                 until(&mut one, "* pong").await?;

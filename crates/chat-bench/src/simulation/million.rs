@@ -24,19 +24,19 @@ pub(crate) struct Million {
     movers: usize,
 }
 
-/// People in each of the other rooms.
+/// Members of each of the other channels.
 const OTHERS: usize = 1000;
 
-/// Sessions that are told something before anything is read.
+/// Sessions that are started between two turns of the scheduler.
 const AT_ONCE: usize = 500;
 
-/// Lines that are said into the large room.
+/// Messages that are sent to the large channel.
 const LINES: u32 = 20;
 
 impl Million {
-    /// Simulates it; tells what came of it as a table.
+    /// Runs the simulation; returns its results as a table.
     pub(crate) fn run(&self, progress: &ProgressBar) -> anyhow::Result<String> {
-        // One thread: what it costs is the sum of what it does.
+        // One thread, so the elapsed time is the processor time.
         let runtime = Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(self.simulate(progress))
     }
@@ -45,7 +45,7 @@ impl Million {
         let room = self.room.min(self.sessions);
         progress.set_length(self.sessions as u64 * 3);
         let empty = resident()?;
-        // What the pipes take is no server's.
+        // The memory of the pipes doesn't count as the server's.
         let pipes: Vec<_> =
             (0..self.sessions.min(100_000)).map(|_| tokio::io::duplex(PIPE)).collect();
         let pipe = (resident()? - empty) / float(pipes.len() as u64);
@@ -135,7 +135,7 @@ impl Million {
                 if first { ("create", "* You made #") } else { ("enter", "* You entered #") };
             send(one, &format!("/{word} {name}\n")).await?;
             until(one, told).await?;
-            // Who entered is told to those who are there: it mustn't fill their pipes.
+            // Members receive the entry of each new client, which mustn't fill their pipes.
             if at % AT_ONCE == 0 {
                 tokio::task::yield_now().await;
             }

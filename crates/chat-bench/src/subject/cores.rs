@@ -1,9 +1,8 @@
-//! Who runs on which processor: where there are two, the server has one for itself, and the load
-//! another.
+//! CPU affinity: with at least two cores, the server is pinned to one and the load to another.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// The cores that this program was given when it began.
+/// The cores that this program was started with.
 #[derive(Clone, Copy)]
 pub(crate) struct Cores {
     all: CpuSet,
@@ -13,7 +12,7 @@ pub(crate) struct Cores {
 }
 
 impl Cores {
-    /// Those that the load isn't held to yet are the machine's.
+    /// The cores of this machine, from the affinity at the first call, before the load is pinned.
     pub(crate) fn of_this_machine() -> anyhow::Result<Self> {
         static ALL: std::sync::OnceLock<CpuSet> = std::sync::OnceLock::new();
         let now = sched_getaffinity(None)?;
@@ -31,17 +30,18 @@ impl Cores {
         Ok(Self { all, servers, loads, is_split })
     }
 
-    /// Whether server and load have a core each.
+    /// Whether server and load are pinned to a core each.
     pub(crate) fn are_split(self) -> bool {
         self.is_split
     }
 
-    /// How many there are.
+    /// The number of cores.
     pub(crate) fn count(self) -> u32 {
         self.all.count()
     }
 
-    /// What is started meanwhile has the server's core for itself.
+    /// Runs `start` on the server's core, so that a started process inherits it; then pins the
+    /// load.
     pub(crate) fn on_the_servers<T>(self, start: impl FnOnce() -> T) -> anyhow::Result<T> {
         sched_setaffinity(None, &self.servers)?;
         let started = start();
@@ -49,7 +49,7 @@ impl Cores {
         Ok(started)
     }
 
-    /// What is started meanwhile has all cores, and so have we.
+    /// Runs `start` on all cores, on which the load stays.
     pub(crate) fn on_all<T>(self, start: impl FnOnce() -> T) -> anyhow::Result<T> {
         sched_setaffinity(None, &self.all)?;
         Ok(start())

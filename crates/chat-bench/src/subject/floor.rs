@@ -1,9 +1,9 @@
-//! The bare loop: what it writes is what any server would have to write, and it does nothing else.
+//! The bare loop: it writes what any server has to write, and does nothing else.
 //!
-//! Each line that comes in goes out to everybody else in the same room: alone, one write for each
-//! line and receiver; or in batches, one write for each receiver and all that was ready. Who has
-//! entered no room is in the hall, and nobody is in two. It has no names and no bounds: it is no
-//! server, but the least that one can cost.
+//! Each line is forwarded to the other members of its sender's channel: unbatched, with one write
+//! per line and recipient; or in batches, with one write per recipient for all lines that were
+//! ready. A client is in exactly one channel, the hall until it enters another. There are no names
+//! and no limits: the bare loop isn't a server but a lower bound for the cost of one.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, IoSlice, Read as _, Write as _};
@@ -16,33 +16,33 @@ use crate::dialect::{FLOOR_ENTER, FLOOR_ENTERED, FLOOR_GREETING};
 
 const LISTENER: Token = Token(usize::MAX);
 
-/// The room that has no name.
+/// The index of the channel that every client starts in.
 const HALL: usize = 0;
 
 struct FloorClient {
     stream: TcpStream,
     room: usize,
-    /// What the socket didn't take.
+    /// Output that the socket didn't take.
     unwritten: Vec<u8>,
-    /// The beginning of a line.
+    /// The beginning of an unfinished line.
     carry: Vec<u8>,
 }
 
-/// Who is in it, and what was said there and isn't passed on yet.
+/// The members of a channel, and the lines that aren't forwarded yet.
 #[derive(Default)]
 struct FloorChannel {
     people: Vec<usize>,
-    /// Whole lines.
+    /// Complete lines, concatenated.
     said: Vec<u8>,
-    /// Who said what up to where.
+    /// The sender of each stretch of `said`, and the offset at which it ends.
     whose: Vec<(usize, usize)>,
 }
 
-/// What came of reading.
+/// The result of a read.
 enum FloorInput {
-    /// Nothing, or it was said.
+    /// The lines, if any, are in the channel's buffer.
     Nothing,
-    /// The name of a room.
+    /// The client enters the channel of this name.
     Enter(Vec<u8>),
     /// The connection is gone.
     End,
@@ -54,11 +54,11 @@ struct FloorServer {
     free: Vec<usize>,
     rooms: Vec<FloorChannel>,
     names: HashMap<Vec<u8>, usize>,
-    /// Where something was said.
+    /// Channels with lines to forward.
     heard: Vec<usize>,
 }
 
-/// Runs until it is killed.
+/// Runs until the process is killed.
 #[expect(clippy::print_stderr, reason = "it tells where it listens")]
 pub(crate) fn run(batch: bool) -> anyhow::Result<()> {
     let mut listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
@@ -113,7 +113,7 @@ impl FloorServer {
         self.rooms[HALL].people.push(id);
     }
 
-    /// Reads what there is of a guest.
+    /// Reads the input of a client.
     fn read(&mut self, id: usize, buffer: &mut [u8]) {
         let Some(Some(guest)) = self.guests.get_mut(id) else { return };
         let room = &mut self.rooms[guest.room];
@@ -142,7 +142,7 @@ impl FloorServer {
         }
     }
 
-    /// Passes on what was said.
+    /// Forwards the pending lines.
     fn pass_on(&mut self, how: impl Fn(&FloorChannel, &mut [Option<FloorClient>])) {
         for at in self.heard.drain(..) {
             let room = &mut self.rooms[at];
@@ -160,7 +160,7 @@ fn leave(room: &mut FloorChannel, id: usize) {
 }
 
 impl FloorChannel {
-    /// A write for each line and receiver.
+    /// One write per line and recipient.
     fn one_by_one(&self, guests: &mut [Option<FloorClient>]) {
         let mut begin = 0;
         for (whose, end) in &self.whose {
@@ -177,7 +177,7 @@ impl FloorChannel {
         }
     }
 
-    /// A write for each receiver.
+    /// One write per recipient.
     fn at_once(&self, guests: &mut [Option<FloorClient>]) {
         let all = [IoSlice::new(&self.said)];
         for id in &self.people {
@@ -204,7 +204,8 @@ impl FloorClient {
         self.write(&[IoSlice::new(line.as_bytes()), IoSlice::new(b"\n")]);
     }
 
-    /// Writes what waits and then this, as far as the socket takes it; the rest waits.
+    /// Writes the pending output and then `slices`, as far as the socket takes them; buffers the
+    /// rest.
     fn write(&mut self, slices: &[IoSlice<'_>]) {
         if !self.unwritten.is_empty() {
             let written = self.stream.write(&self.unwritten).unwrap_or(0);
@@ -212,7 +213,7 @@ impl FloorClient {
         }
         let mut written = 0;
         if self.unwritten.is_empty() && !slices.is_empty() {
-            // An end is found when it is read.
+            // An error shows at the next read.
             written = match slices {
                 [one] => self.stream.write(one),
                 several => self.stream.write_vectored(several),
@@ -226,7 +227,7 @@ impl FloorClient {
         }
     }
 
-    /// Reads what there is, and says it in the room that it is in.
+    /// Drains the socket; adds complete lines to the buffer of the client's channel.
     fn read(&mut self, id: usize, buffer: &mut [u8], room: &mut FloorChannel) -> FloorInput {
         loop {
             match self.stream.read(buffer) {

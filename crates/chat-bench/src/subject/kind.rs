@@ -1,4 +1,4 @@
-//! Which servers there are, and how each is started.
+//! The supported servers, and how each is started.
 
 use std::fs::Permissions;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -35,16 +35,16 @@ pub(crate) enum SubjectKind {
 /// How a server is started.
 pub(super) struct Launch {
     pub(super) command: Command,
-    /// Where it listens; `None` if its log tells it.
+    /// Where it listens; `None` if the address is read from its log.
     pub(super) address: Option<SocketAddr>,
 }
 
 impl SubjectKind {
-    /// In the order in which they are told.
+    /// The servers that this program can start, in the order of reports.
     pub(crate) const STARTED: [Self; 6] =
         [Self::Chat, Self::ChatJson, Self::Floor, Self::FloorBatch, Self::Ngircd, Self::Inspircd];
 
-    /// What it is called in tables.
+    /// Its name in tables.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Chat => "chat-server",
@@ -57,7 +57,7 @@ impl SubjectKind {
         }
     }
 
-    /// How one talks to it.
+    /// The dialect that it speaks.
     pub(crate) fn dialect(self) -> Dialect {
         match self {
             Self::Chat => Dialect::Text,
@@ -67,28 +67,28 @@ impl SubjectKind {
         }
     }
 
-    /// Whether it is ours.
+    /// Whether it is chat-server.
     pub(crate) fn is_ours(self) -> bool {
         matches!(self, Self::Chat | Self::ChatJson)
     }
 
-    /// Whether people have names there, are in several rooms and write privately.
+    /// Whether it has names, private messages, and clients in several channels.
     pub(crate) fn has_names(self) -> bool {
         !matches!(self, Self::Floor | Self::FloorBatch)
     }
 
-    /// How many may be signing in at the same time.
+    /// How many clients may sign in at the same time.
     pub(super) fn at_once(self) -> usize {
         match self {
-            // It lets no more wait to be accepted; beyond that connecting takes a second and more.
+            // The length of its accept queue; beyond it, connecting takes a second and more.
             Self::Ngircd => 10,
-            // Once a second it looks who has a name by now.
+            // It completes sign-ins once a second.
             Self::Inspircd => 1000,
             Self::Chat | Self::ChatJson | Self::Floor | Self::FloorBatch | Self::Other => 200,
         }
     }
 
-    /// Where its program is, if it is there.
+    /// The path of its program, if it is installed.
     pub(crate) fn program(self) -> Option<PathBuf> {
         match self {
             Self::Chat | Self::ChatJson => beside_us("chat-server"),
@@ -99,7 +99,7 @@ impl SubjectKind {
         }
     }
 
-    /// How it is got if it isn't there.
+    /// How to install it.
     pub(crate) fn how_to_get(self) -> &'static str {
         match self {
             Self::Chat | Self::ChatJson => {
@@ -112,7 +112,7 @@ impl SubjectKind {
         }
     }
 
-    /// What it says of its version.
+    /// The version that it reports.
     pub(crate) fn version(self) -> Option<String> {
         if !self.is_ours() && !matches!(self, Self::Ngircd | Self::Inspircd) {
             return None;
@@ -122,8 +122,8 @@ impl SubjectKind {
         told.lines().next().map(str::to_owned)
     }
 
-    /// How it is started with its data there, in a folder of its own, on that port unless it
-    /// chooses one.
+    /// The command that starts it, with its data in `data` and its configuration in `folder`, on
+    /// `port` unless it chooses one.
     pub(super) fn launch(self, data: &Path, folder: &Path, port: u16) -> anyhow::Result<Launch> {
         let program = self
             .program()
@@ -160,7 +160,8 @@ impl SubjectKind {
             Self::Other => None,
         };
         let listens = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        // The log of whoever tells nothing isn't read, so it must not fill a pipe.
+        // The log of a server that doesn't report its address isn't read, so it must not fill a
+        // pipe.
         command.stderr(if address.is_some() { Stdio::null() } else { Stdio::piped() });
         Ok(Launch { command, address: address.map(listens) })
     }
@@ -169,7 +170,7 @@ impl SubjectKind {
 const NGIRCD: &str = include_str!("../../peers/ngircd.conf");
 const INSPIRCD: &str = include_str!("../../peers/inspircd.conf");
 
-/// Writes a peer's configuration into its folder, which it may have to read as another user.
+/// Writes a peer's configuration into its folder, which is made readable to the peer's own user.
 fn configure(config: &str, name: &str, folder: &Path, port: u16) -> anyhow::Result<PathBuf> {
     let path = folder.join(name);
     let whole =
@@ -179,13 +180,13 @@ fn configure(config: &str, name: &str, folder: &Path, port: u16) -> anyhow::Resu
     Ok(path)
 }
 
-/// A program that was built with this one.
+/// A program in the target folder of this one.
 fn beside_us(name: &str) -> Option<PathBuf> {
     let own = std::env::current_exe().ok()?;
     own.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
-/// A program in the user's path, or where daemons are.
+/// A program in `PATH` or in the folders of daemons.
 fn installed(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let daemons = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);

@@ -1,4 +1,4 @@
-//! What a process costs, out of `/proc`.
+//! The resource usage of a process, from `/proc`.
 
 use std::fs;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// A process that is watched.
+/// A measured process.
 #[derive(Clone, Copy)]
 pub(crate) struct Process(u32);
 
@@ -15,7 +15,7 @@ impl Process {
         Self(pid)
     }
 
-    /// This one.
+    /// This process.
     pub(crate) fn own() -> Self {
         Self(std::process::id())
     }
@@ -25,26 +25,26 @@ impl Process {
         fs::read_to_string(&path).with_context(|| format!("{path}: has the server ended?"))
     }
 
-    /// User and system time since it began, to a hundredth of a second.
+    /// User and system time since its start, to a hundredth of a second.
     pub(crate) fn cpu(self) -> anyhow::Result<Duration> {
         let ticks = ticks(&self.read("stat")?).context("/proc/PID/stat has its times")?;
         let per_second = rustix::param::clock_ticks_per_second().max(1);
         Ok(Duration::from_millis(ticks * 1000 / per_second))
     }
 
-    /// Bytes of memory that it has in the machine now.
+    /// Its resident memory, in bytes.
     pub(crate) fn memory(self) -> anyhow::Result<u64> {
         kilobytes(&self.read("status")?, "VmRSS:").context("/proc/PID/status has its memory")
     }
 
-    /// How many descriptors it has open.
+    /// The number of its open descriptors.
     pub(crate) fn descriptors(self) -> anyhow::Result<usize> {
         Ok(fs::read_dir(format!("/proc/{}/fd", self.0))?.count())
     }
 }
 
-/// Lets this process, and those that it starts, have as many descriptors open as they may: the
-/// usual number is enough for a thousand people.
+/// Raises the limit on open descriptors of this process and its children to the maximum: the
+/// default is enough for a thousand clients.
 pub(crate) fn open_as_many_as_allowed() -> anyhow::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?)
@@ -52,7 +52,7 @@ pub(crate) fn open_as_many_as_allowed() -> anyhow::Result<()> {
 
 /// User and system time, in ticks (`proc_pid_stat`(5), fields 14 and 15).
 fn ticks(stat: &str) -> Option<u64> {
-    // The name before it may hold blanks and parentheses.
+    // The name in front may hold blanks and parentheses.
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11);
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)

@@ -1,11 +1,12 @@
-//! What follows the commands about accounts: names, passwords, tokens, invitations.
+//! Arguments of the account commands: names, passwords, tokens, invitations.
 
 use super::words::split_word;
 use super::{Command, InvitationCode};
 use crate::refusal::Refusal;
 use crate::secret::{INVITE_SIGN, Secret, without_sign};
 
-/// What follows `/register`: an invitation perhaps, then a password perhaps, which may hold blanks.
+/// The arguments of `/register`: an optional invitation, then an optional password, which may
+/// contain blanks.
 pub(super) fn register(rest: &str) -> Result<Command, Refusal> {
     let (word, more) = split_word(rest);
     let (invite, password) = match without_sign(word, INVITE_SIGN) {
@@ -15,7 +16,7 @@ pub(super) fn register(rest: &str) -> Result<Command, Refusal> {
     Ok(Command::Register { invite, password: Secret::typed(password) })
 }
 
-/// What follows `/password`: nothing, or the old and the new one, in which no blank can be.
+/// The arguments of `/password`: none, or the old and the new one, without blanks.
 pub(super) fn password(rest: &str) -> Result<Command, Refusal> {
     let mut words = rest.split_whitespace();
     let (old, new) = (words.next().and_then(Secret::typed), words.next().and_then(Secret::typed));

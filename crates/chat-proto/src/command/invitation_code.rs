@@ -1,4 +1,4 @@
-//! The code of an invitation, which lets somebody register where not everybody may.
+//! The code of an invitation, which allows a registration on servers that require one.
 
 use std::fmt;
 
@@ -6,14 +6,13 @@ use crate::limits::MAX_INVITE_CHARS;
 use crate::secret::Secret;
 use crate::text::clean;
 
-/// One word that somebody was given; it is as secret as a password. Two are the same only if they
-/// are so letter for letter.
+/// One word, as secret as a password. Codes are compared exactly.
 #[derive(Clone, PartialEq, Eq)]
 pub struct InvitationCode(Secret);
 
 impl InvitationCode {
-    /// Checks a code as it was typed, without its sign; `None` unless it is 1 to
-    /// [`MAX_INVITE_CHARS`] characters, none of them a blank or a control character.
+    /// Parses a code as typed, without its prefix; `None` unless it has 1 to [`MAX_INVITE_CHARS`]
+    /// characters, none of them a blank or a control character.
     pub fn new(raw: &str) -> Option<Self> {
         let fits = !raw.is_empty() && raw.chars().nth(MAX_INVITE_CHARS).is_none();
         let word = !raw.contains(char::is_whitespace) && clean(raw) == raw;

@@ -1,4 +1,4 @@
-//! What is asked about a channel by those who run it.
+//! The moderation commands of a channel.
 
 use std::fmt;
 
@@ -13,36 +13,36 @@ use crate::refusal::Refusal;
 use crate::setting::ChannelSetting;
 use crate::text::Text;
 
-/// What is to be done in a channel, or to be told of it.
+/// A moderation action, or a query of moderation state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModCommand {
-    /// Put a person out.
+    /// Remove a member.
     Kick(UserName, Option<Text>),
     /// List the bans.
     Bans,
-    /// Keep somebody out, for a time or for good.
+    /// Ban a user or addresses, for a time or permanently.
     Ban(ModTarget, Option<Period>, Option<Text>),
-    /// Let them in again.
+    /// Lift a ban.
     Unban(ModTarget),
     /// List the mutes.
     Mutes,
-    /// Let a person only read, for a time or for good.
+    /// Mute a user, for a time or permanently.
     Mute(UserName, Option<Period>, Option<Text>),
-    /// Let a person speak again.
+    /// Lift a mute.
     Unmute(UserName),
-    /// Let a person in once.
+    /// Allow a user to enter once.
     Invite(UserName),
-    /// Make a person an operator.
+    /// Grant a user the operator's right.
     Op(UserName),
-    /// Take the operator's right from a person.
+    /// Revoke a user's operator's right.
     Deop(UserName),
     /// Show the settings.
     Settings,
     /// Change a setting.
     Set(ChannelSetting),
-    /// Hide all that a person said.
+    /// Hide all messages of a user.
     Purge(UserName, Option<Text>),
-    /// Tell the last acts.
+    /// Show the last moderation actions.
     Log(Option<u32>),
 }
 
@@ -65,7 +65,7 @@ impl ModCommand {
     }
 }
 
-/// The arguments, each with a blank in front.
+/// Prints the arguments, each with a blank in front.
 impl fmt::Display for ModCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let for_period = |f: &mut fmt::Formatter<'_>, period: &Option<Period>| {
@@ -97,7 +97,7 @@ impl fmt::Display for ModCommand {
     }
 }
 
-/// What follows the word of a command for running a channel; the channel itself may stand in front.
+/// Parses the arguments of a moderation command; the channel may precede them.
 pub(super) fn running(spec: &'static CommandSpec, rest: &str) -> Result<Command, Refusal> {
     let (channel, rest) = if rest.starts_with('#') {
         let (word, rest) = split_word(rest);
@@ -108,11 +108,12 @@ pub(super) fn running(spec: &'static CommandSpec, rest: &str) -> Result<Command,
     Ok(Command::Moderate(channel, ModArguments { spec, rest }.running()?))
 }
 
-/// `for 2h`, if it stands there, and the reason.
+/// Parses an optional `for 2h`, and the reason.
 ///
 /// # Errors
 ///
-/// `bad-argument` if what looks like a time is none, or stands where it has no effect.
+/// `bad-argument` if what looks like a duration is invalid, or is in a place where it has no
+/// effect.
 pub fn for_how_long(
     spec: &'static CommandSpec,
     rest: &str,
@@ -120,7 +121,7 @@ pub fn for_how_long(
     ModArguments { spec, rest }.for_how_long(rest)
 }
 
-/// Refuses a reason that begins with a time, of a command that takes none.
+/// Refuses a reason that begins with a duration, for a command that takes none.
 ///
 /// # Errors
 ///
@@ -194,7 +195,7 @@ impl ModArguments<'_> {
         })
     }
 
-    /// `for 2h`, if it stands there, and the reason. Words such as `for spamming` are a reason.
+    /// Parses an optional `for 2h`, and the reason. Words such as `for spamming` are a reason.
     fn for_how_long(&self, rest: &str) -> Result<(Option<Period>, Option<Text>), Refusal> {
         let (word, behind) = split_word(rest);
         let (typed, reason) = split_word(behind);
@@ -240,7 +241,7 @@ impl ModArguments<'_> {
     }
 }
 
-/// A person, or an address: what has a colon or a slash in it is meant as one.
+/// Parses a user or an address: a word with a colon or a slash is an address.
 fn target(word: &str) -> Result<ModTarget, Refusal> {
     if let Some(net) = ModTarget::net(word) {
         return Ok(net);

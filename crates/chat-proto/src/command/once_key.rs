@@ -1,4 +1,4 @@
-//! The key by which a line is said once.
+//! The idempotency key of a message.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,15 +6,16 @@ use std::sync::Arc;
 use crate::limits::MAX_KEY_CHARS;
 use crate::text::clean;
 
-/// One word of the asker's choice: whatever comes again with it is not said again. Cheap to clone.
+/// One word that the client chooses: a message with a key that was used before isn't sent again.
+/// Cheap to clone.
 ///
-/// Two keys are the same only if they are so letter for letter.
+/// Keys are compared exactly.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OnceKey(Arc<str>);
 
 impl OnceKey {
-    /// Checks a key as it was typed; `None` unless it is 1 to [`MAX_KEY_CHARS`] characters, none of
-    /// them a blank or a control character.
+    /// Parses a key as typed; `None` unless it has 1 to [`MAX_KEY_CHARS`] characters, none of them
+    /// a blank or a control character.
     pub fn new(raw: &str) -> Option<Self> {
         let fits = !raw.is_empty() && raw.chars().nth(MAX_KEY_CHARS).is_none();
         let word = !raw.contains(char::is_whitespace) && clean(raw) == raw;

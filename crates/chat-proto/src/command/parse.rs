@@ -1,4 +1,4 @@
-//! One line to one command.
+//! Parses a line to a command.
 
 use std::borrow::Cow;
 
@@ -15,22 +15,22 @@ use crate::refusal::{Refusal, Truncated};
 use crate::secret::{Credential, Secret};
 use crate::text::{Text, clean};
 
-/// What a line asked for, and the word that its answer will carry as `re`.
+/// The command of a line, and the `re` of its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsedLine {
-    /// The canonical word of the command, `say` for plain text, or what was typed if no command is;
-    /// of a long word the beginning, as in the refusal's sentence.
+    /// The canonical word of the command, `say` for plain text, or the typed word if it is no
+    /// command; a long word is truncated, as in the text of the refusal.
     pub re: Cow<'static, str>,
     /// The command, or why there is none.
     pub command: Result<Command, Refusal>,
 }
 
-/// Understands one line, given without its ending. Bare control characters are removed first, so
-/// nothing of them reaches another person.
+/// Parses one line, given without its ending. Control characters are removed first, so none of them
+/// reaches another client.
 pub fn parse(line: &str) -> ParsedLine {
     match clean(line) {
         Cow::Borrowed(line) => parse_clean(line),
-        // It may be one with a password.
+        // The line may contain a password.
         Cow::Owned(line) => parse_clean(&Zeroizing::new(line)),
     }
 }
@@ -66,7 +66,7 @@ fn said(text: &str) -> Result<Command, Refusal> {
 
 struct Arguments<'a> {
     spec: &'static CommandSpec,
-    /// Everything after the command's word, blanks around it removed.
+    /// Everything after the command's word, trimmed.
     rest: &'a str,
 }
 
@@ -176,7 +176,7 @@ impl<'a> Arguments<'a> {
         })
     }
 
-    /// All that follows, without `after:NAME` at its end, and that name.
+    /// The arguments without `after:NAME` at their end, and that name.
     fn without_after(&self) -> (&'a str, Option<&'a str>) {
         let (before, last) = self.rest.rsplit_once(' ').unwrap_or(("", self.rest));
         match last.split_at_checked(AFTER_SIGN.len()) {
@@ -212,7 +212,7 @@ impl<'a> Arguments<'a> {
         if self.rest.is_empty() { Ok(None) } else { self.only_word().and_then(read).map(Some) }
     }
 
-    /// A conversation whose sign must stand, since a text follows.
+    /// A conversation whose sign is required, because a text follows.
     fn place_to_say(&self, word: &str) -> Result<Conversation, Refusal> {
         if word.starts_with(['#', '@']) {
             conversation(word)
@@ -242,7 +242,7 @@ impl<'a> Arguments<'a> {
     }
 }
 
-/// Some words, without a sign that may stand in front of them.
+/// Words without an optional sign in front of them.
 fn without(words: &str, sign: char) -> &str {
     words.trim_start_matches(|c: char| c == sign || c.is_whitespace())
 }

@@ -1,4 +1,4 @@
-//! Which stored lines are asked for: how many, and from where.
+//! The range of a history request: how many messages, and from where.
 
 use std::fmt;
 
@@ -9,25 +9,25 @@ use crate::id::MessageId;
 use crate::limits::MAX_HISTORY_LINES;
 use crate::refusal::Refusal;
 
-/// A stretch of a conversation, always told oldest first.
+/// A range of a conversation, always sent oldest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HistoryRange {
-    /// How many lines at most, 1 to [`MAX_HISTORY_LINES`]. Without it everything after an id, else
-    /// [`HISTORY_LINES`](crate::limits::HISTORY_LINES).
+    /// The largest number of messages, 1 to [`MAX_HISTORY_LINES`]. `None` is everything after an
+    /// id, else [`HISTORY_LINES`](crate::limits::HISTORY_LINES).
     pub count: Option<u32>,
-    /// Where the stretch lies.
+    /// The anchor of the range.
     pub from: HistoryAnchor,
 }
 
-/// Where a [`HistoryRange`] is fastened.
+/// The anchor of a [`HistoryRange`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HistoryAnchor {
-    /// The newest lines.
+    /// The newest messages.
     #[default]
     End,
-    /// The last ones before this line.
+    /// The last ones before this message.
     Before(MessageId),
-    /// The first ones after this line; 0 is before all of them.
+    /// The first ones after this message; 0 is before all of them.
     After(MessageId),
 }
 
@@ -45,8 +45,8 @@ impl fmt::Display for HistoryRange {
     }
 }
 
-/// What follows `/history`, in any order: a conversation, a count, a line's id after `before` or
-/// `after`. Digits alone are the count, so a channel of such a name needs its `#`.
+/// Parses the arguments of `/history`, in any order: a conversation, a count, a message id after
+/// `before` or `after`. Digits alone are the count, so a channel of such a name needs its `#`.
 pub(super) fn history(spec: &CommandSpec, rest: &str) -> Result<Command, Refusal> {
     let (mut conversation, mut count, mut from) = (None, None, None);
     let mut words = rest.split_whitespace();
@@ -70,7 +70,7 @@ pub(super) fn history(spec: &CommandSpec, rest: &str) -> Result<Command, Refusal
     Ok(Command::History(conversation, HistoryRange { count, from }))
 }
 
-/// What follows the channel of `/enter`: nothing, or `after` and a line's id.
+/// Parses what follows the channel of `/enter`: nothing, or `after` and a message id.
 pub(super) fn entered_after(spec: &CommandSpec, rest: &str) -> Result<Option<MessageId>, Refusal> {
     let mut words = rest.split_whitespace();
     let Some(word) = words.next() else { return Ok(None) };
@@ -84,7 +84,7 @@ pub(super) fn entered_after(spec: &CommandSpec, rest: &str) -> Result<Option<Mes
     }
 }
 
-/// What follows `/mentions`, in any order: a count, and `before:`.
+/// Parses the arguments of `/mentions`, in any order: a count, and `before:`.
 pub(super) fn mentions(spec: &CommandSpec, rest: &str) -> Result<Command, Refusal> {
     let (mut count, mut before) = (None, None);
     for word in rest.split_whitespace() {
@@ -112,13 +112,13 @@ fn anchor(word: &str) -> Option<fn(MessageId) -> HistoryAnchor> {
     }
 }
 
-/// Whether a word is meant as a number, also as one that is no count, such as `-5`.
+/// Whether a word is a number, including one that is no valid count, such as `-5`.
 fn is_number(word: &str) -> bool {
     let digits = word.strip_prefix(['-', '+']).unwrap_or(word);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A count of lines, 1 to [`MAX_HISTORY_LINES`].
+/// Parses a count of messages, 1 to [`MAX_HISTORY_LINES`].
 pub(super) fn line_count(word: &str) -> Result<u32, Refusal> {
     let count = words::digits(word).and_then(|count| u32::try_from(count).ok());
     count
@@ -127,7 +127,7 @@ pub(super) fn line_count(word: &str) -> Result<u32, Refusal> {
 }
 
 fn line_id(before_or_after: &str, word: &str) -> Result<MessageId, Refusal> {
-    // Stores count with signed numbers.
+    // The store's ids are signed.
     words::digits(word)
         .filter(|id| i64::try_from(*id).is_ok())
         .map(MessageId)

@@ -1,9 +1,8 @@
-//! What `/search` looks for.
+//! The query of `/search`.
 //!
-//! The words are items with blanks between them: a word, `"several words"` that follow each other,
-//! either of them with `*` behind it where only the beginning is given, and the filters `from:`,
-//! `in:` and `before:`, each at most once and nowhere in quotes. The first item may be a
-//! conversation.
+//! A query is a list of items separated by blanks: a word, a phrase `"several words"`, either of
+//! them with a `*` behind it for a prefix search, and the filters `from:`, `in:` and `before:`,
+//! each at most once and not in quotes. The first item may be a conversation.
 
 use std::fmt;
 
@@ -21,26 +20,26 @@ use crate::refusal::Refusal;
 use crate::text::Text;
 use crate::time::Timestamp;
 
-/// Lines that are looked for: those that answer to all of it. There are [`words`](Self::words), or
+/// A search for the messages that match all of its fields. It has [`words`](Self::words), or
 /// [`from`](Self::from), or both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchQuery {
-    /// Only here, not in everything that the asker may read.
+    /// Only in this conversation, instead of all that the client may read.
     pub within: Option<Conversation>,
-    /// Only what this person said.
+    /// Only messages from this user.
     pub from: Option<UserName>,
-    /// Only what was said before this.
+    /// Only messages sent before this.
     pub before: Option<SearchCursor>,
     /// At most [`MAX_SEARCH_WORDS`].
     pub words: Vec<SearchPhrase>,
 }
 
-/// Where a search, newest first, begins or goes on: with the lines that were said before a moment,
-/// and with those of that moment that have a smaller id. With the id 0 the moment is the beginning
-/// of a day in UTC.
+/// The position at which a search, newest first, begins or continues: at the messages sent before a
+/// time, and at those of that time with a smaller id. With the id 0 the time is the beginning of a
+/// day in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SearchCursor {
-    /// The moment.
+    /// The time.
     pub time: Timestamp,
     /// The id, 0 for a day.
     pub id: MessageId,
@@ -56,7 +55,7 @@ impl fmt::Display for SearchCursor {
 }
 
 impl SearchCursor {
-    /// Reads what stands behind `before:`.
+    /// Parses the value of `before:`.
     pub(super) fn read(value: &str) -> Result<Self, Refusal> {
         let read = match value.split_once('/') {
             None => day(value).map(|time| Self { time, id: MessageId(0) }),
@@ -68,12 +67,12 @@ impl SearchCursor {
     }
 }
 
-/// Words that follow each other; often only one.
+/// Consecutive words; often only one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchPhrase {
-    /// It holds a letter or digit, no quotation mark, and no blanks around it.
+    /// It contains a letter or digit and no quotation mark, and is trimmed.
     pub text: Text,
-    /// Whether the last word may go on.
+    /// Whether the last word is a prefix.
     pub prefix: bool,
 }
 
@@ -101,14 +100,14 @@ impl fmt::Display for SearchQuery {
 impl fmt::Display for SearchPhrase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.text.as_str();
-        // Whatever might mean something else outside of quotes stays in them.
+        // Text that could have another meaning without quotes is quoted.
         let quote = if text.chars().all(char::is_alphanumeric) { "" } else { "\"" };
         let star = if self.prefix { "*" } else { "" };
         write!(f, "{quote}{text}{quote}{star}")
     }
 }
 
-/// What follows `/search`.
+/// Parses the arguments of `/search`.
 pub(super) fn search(spec: &CommandSpec, rest: &str) -> Result<Command, Refusal> {
     let mut found = SearchQuery::default();
     let mut signs = None;
@@ -134,7 +133,7 @@ pub(super) fn search(spec: &CommandSpec, rest: &str) -> Result<Command, Refusal>
         let Some((text, prefix)) = phrase else { continue };
         match Text::new(text.trim()).filter(|_| text.contains(char::is_alphanumeric)) {
             Some(text) => found.words.push(SearchPhrase { text, prefix }),
-            // A dash between words is passed over: the store's words are letters and digits.
+            // A dash between words is skipped: the words of the index are letters and digits.
             None => signs = signs.or(Some(typed)),
         }
     }
@@ -151,7 +150,7 @@ pub(super) fn search(spec: &CommandSpec, rest: &str) -> Result<Command, Refusal>
 }
 
 enum SearchToken<'a> {
-    /// A star, if any, is still at its end.
+    /// Includes a trailing `*`, if any.
     Word(&'a str),
     Quoted {
         text: &'a str,
@@ -159,8 +158,8 @@ enum SearchToken<'a> {
     },
 }
 
-/// The first item, and what is behind it. A quotation mark always begins or ends an item, so none
-/// is in one; an unclosed one is closed by the end.
+/// Splits off the first item. A quotation mark always begins or ends an item, so no item contains
+/// one; an unclosed one is closed by the end of the line.
 fn next_item(left: &str) -> (SearchToken<'_>, &str) {
     let Some(quoted) = left.strip_prefix('"') else {
         let end = left.find(|c: char| c == '"' || c.is_whitespace()).unwrap_or(left.len());
@@ -172,7 +171,7 @@ fn next_item(left: &str) -> (SearchToken<'_>, &str) {
     (SearchToken::Quoted { text, prefix: without_stars.len() < behind.len() }, without_stars)
 }
 
-/// Takes a word that is a filter; `false` if it is none.
+/// Parses a filter into the query; `false` if the word is none.
 fn filter(found: &mut SearchQuery, word: &str) -> Result<bool, Refusal> {
     let Some((filter, value)) = word.split_once(':') else { return Ok(false) };
     let filter = filter.to_ascii_lowercase();
@@ -186,7 +185,7 @@ fn filter(found: &mut SearchQuery, word: &str) -> Result<bool, Refusal> {
     if again { Err(Refusal::filter_twice(&filter)) } else { Ok(true) }
 }
 
-/// Whether a word has this shape, in which 0 stands for any digit.
+/// Whether a word has this shape, in which `0` is any digit.
 fn is_shaped(word: &str, shape: &str) -> bool {
     let fits = |(byte, shape): (u8, u8)| match shape {
         b'0' => byte.is_ascii_digit(),
@@ -195,12 +194,12 @@ fn is_shaped(word: &str, shape: &str) -> bool {
     word.len() == shape.len() && word.bytes().zip(shape.bytes()).all(fits)
 }
 
-/// A moment like `2026-11-22T07:44:05.120Z`.
+/// Parses a time like `2026-11-22T07:44:05.120Z`.
 fn moment(word: &str) -> Option<Timestamp> {
     Timestamp::from_rfc3339(word).filter(|_| is_shaped(word, "0000-00-00T00:00:00.000Z"))
 }
 
-/// The beginning in UTC of a day like `2026-11-01`.
+/// Parses a day like `2026-11-01` to its beginning in UTC.
 fn day(word: &str) -> Option<Timestamp> {
     if !is_shaped(word, "0000-00-00") {
         return None;

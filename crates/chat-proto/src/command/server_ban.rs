@@ -1,4 +1,4 @@
-//! `/ban everywhere` and `/unban everywhere`: who is kept out of the whole server.
+//! `/ban everywhere` and `/unban everywhere`: server-wide bans.
 
 use std::fmt;
 
@@ -10,14 +10,14 @@ use crate::period::Period;
 use crate::refusal::Refusal;
 use crate::text::Text;
 
-/// What is to be done about who is kept out.
+/// A command about server-wide bans.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerBanCommand {
-    /// List them.
+    /// List the bans.
     Bans,
-    /// Keep somebody out, for a time or for good.
+    /// Ban a mask, for a time or permanently.
     Ban(ServerBanMask, Option<Period>, Option<Text>),
-    /// Let them in again.
+    /// Lift a ban.
     Unban(ServerBanMask),
 }
 
@@ -31,7 +31,7 @@ impl ServerBanCommand {
     }
 }
 
-/// The arguments, each with a blank in front.
+/// Prints the arguments, each with a blank in front.
 impl fmt::Display for ServerBanCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " {EVERYWHERE}")?;
@@ -47,12 +47,12 @@ impl fmt::Display for ServerBanCommand {
     }
 }
 
-/// Whether what follows the word of `/ban` or `/unban` is about the whole server.
+/// Whether these arguments of `/ban` or `/unban` apply to the whole server.
 pub(super) fn is_meant(rest: &str) -> bool {
     split_word(rest).0.eq_ignore_ascii_case(EVERYWHERE)
 }
 
-/// What follows the word of `/ban` or `/unban` if it is.
+/// Parses the arguments of `/ban everywhere` or `/unban everywhere`.
 pub(super) fn everywhere(spec: &'static CommandSpec, rest: &str) -> Result<Command, Refusal> {
     let (_, rest) = split_word(rest);
     arguments(spec, rest).map(Command::Everywhere)

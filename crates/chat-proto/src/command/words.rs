@@ -1,4 +1,4 @@
-//! Parsers of single words, for the commands that have them.
+//! Parsers of single words.
 
 use crate::conversation::Conversation;
 use crate::name::{ChannelName, NameError, UserName};
@@ -23,7 +23,7 @@ pub(super) fn channel_name(word: &str) -> Result<ChannelName, Refusal> {
     ChannelName::new(word).map_err(|error| Refusal::bad_name(&error))
 }
 
-/// The name of a person to be looked up; the `@` may stand or not.
+/// The name of a user to look up, with or without its `@`.
 pub(super) fn user_name(word: &str) -> Result<UserName, Refusal> {
     let bare = word.strip_prefix('@').unwrap_or(word);
     UserName::new(bare).map_err(|error| refuse_name(error, bare))
@@ -37,7 +37,7 @@ fn refuse_name(error: NameError, typed: &str) -> Refusal {
     }
 }
 
-/// A number of digits alone: `parse` would take a sign as well.
+/// A number of digits only: `parse` accepts a sign as well.
 pub(super) fn digits(word: &str) -> Option<u64> {
     if word.bytes().all(|byte| byte.is_ascii_digit()) { word.parse().ok() } else { None }
 }

@@ -1,5 +1,4 @@
-//! The JSON form: one object a line, told apart by `type`. The structs that are serialised live
-//! here and nowhere else.
+//! The JSON format: one object per line, with a `type`. The only module with serialisable structs.
 
 mod moderation;
 
@@ -15,7 +14,7 @@ use crate::secret::Secret;
 use crate::text::Text;
 use crate::time::Timestamp;
 
-/// Every `type` that an output line can have, in the order of the protocol page.
+/// Every `type` of an output line, in the order of the protocol page.
 pub const TYPES: &[&str] = &[
     "ok",
     "error",
@@ -61,14 +60,14 @@ pub const TYPES: &[&str] = &[
 pub(super) fn render(event: &Event, out: &mut BytesMut) {
     let Some(line) = line(event) else { return };
     let before = out.len();
-    // Neither the structs nor a growing buffer give a reason to fail.
+    // Neither the structs nor a growing buffer can fail.
     match serde_json::to_writer(out.writer(), &line) {
         Ok(()) => out.put_u8(b'\n'),
         Err(_) => out.truncate(before),
     }
 }
 
-/// Shown as its `Display` has it.
+/// Serialised as its `Display`.
 #[derive(Clone, Copy)]
 struct AsDisplayed<T>(T);
 
@@ -78,7 +77,7 @@ impl<T: std::fmt::Display> Serialize for AsDisplayed<T> {
     }
 }
 
-/// A field that is `null` when it is there and holds nothing, apart from not being there.
+/// A field that can be `null`, as distinct from a missing one.
 type Nullable<T> = Option<T>;
 
 type Str<'a> = &'a str;
@@ -276,14 +275,14 @@ struct Whois<'a> {
     address: Option<Str<'a>>,
 }
 
-/// What `/whois` tells of an account that isn't here.
+/// The answer of `/whois` for an account that is offline.
 #[derive(Serialize)]
 struct Absent<'a> {
     account: Str<'a>,
     seen: JsonTime,
 }
 
-/// What a command made: the fields of its `ok`.
+/// The fields of an `ok`.
 #[derive(Default, Serialize)]
 struct OkFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,7 @@
-//! The text form: the first characters of a line say what it is.
+//! The text format: the first characters of a line show its kind.
 //!
-//! `*` the server tells, `!` refused, `[#channel]` or `[@user]` somebody said. Names and texts are
-//! types that hold no line ending, so no line of a user's can begin another.
+//! `*` is a line of the server, `!` a refusal, `[#channel]` or `[@user]` a message. The types of
+//! names and texts exclude line endings, so no user can inject a line.
 
 mod moderation;
 
@@ -24,7 +24,7 @@ use crate::time::HumanDuration;
 
 pub(super) fn render(event: &Event, out: &mut BytesMut) {
     let before = out.len();
-    // Writing into a growing buffer does not fail.
+    // Writing to a growing buffer doesn't fail.
     let _ = line(event, out);
     if out.len() > before {
         out.extend_from_slice(b"\r\n");
@@ -168,7 +168,7 @@ fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
     }
 }
 
-/// The one line of which there are very many, so it is put together without a formatter.
+/// Messages are by far the most frequent lines, so they are written without a formatter.
 fn said(
     out: &mut BytesMut,
     place: [&str; 2],
@@ -418,7 +418,7 @@ fn because(reason: Option<&Text>) -> impl Display {
     fmt::from_fn(move |f| reason.map_or(Ok(()), |reason| write!(f, ": {reason}")))
 }
 
-/// A reason in the middle of a sentence, which it can't end.
+/// A reason in parentheses, in the middle of a sentence.
 fn aside(reason: Option<&Text>) -> impl Display {
     fmt::from_fn(move |f| reason.map_or(Ok(()), |reason| write!(f, " ({reason})")))
 }

@@ -1,26 +1,26 @@
-//! Why a name is refused, in words for whoever typed it.
+//! Why a name is refused.
 
 use std::fmt;
 
 /// Why a name is refused. Displayed as a sentence for the person who typed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {
-    /// There was nothing to check.
+    /// The name is empty.
     Empty,
     /// More characters than a name may have.
     TooLong {
-        /// The most there may be.
+        /// The maximum.
         max: usize,
-        /// How many there were.
+        /// The number of characters.
         was: usize,
     },
     /// It begins with something other than a letter or a digit.
     BadStart(char),
     /// It holds something other than letters, digits, `-`, `_` and `.`.
     BadChar(char),
-    /// Somebody with this name could be taken for the server or its operators.
+    /// A user of this name could be taken for the server or its operators.
     Reserved,
-    /// Each character is allowed but they don't go together.
+    /// Each character is allowed, but not the combination.
     NotAllowed,
 }
 
@@ -45,7 +45,7 @@ impl fmt::Display for NameError {
 
 const RULE: &str = "it may hold letters, digits, - _ and ., beginning with a letter or digit";
 
-/// A character that is safe to show to somebody, whatever it is.
+/// Prints a character so that it is safe on a terminal.
 struct Spelled(char);
 
 impl fmt::Display for Spelled {

@@ -1,4 +1,4 @@
-//! Names that nobody may take, because lines under them would be believed or misread.
+//! Names that users can't take, because their messages would be believed or misread.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -41,15 +41,15 @@ const RESERVED: &[&str] = &[
     "you",
 ];
 
-/// Whether a name with this look could be taken for a reserved one.
+/// Whether this skeleton is that of a reserved name.
 pub(super) fn is_reserved(a_look: &str) -> bool {
     static LOOKS: LazyLock<HashSet<String>> =
         LazyLock::new(|| RESERVED.iter().map(|word| skeleton::look(word).into_owned()).collect());
     LOOKS.contains(a_look)
 }
 
-/// Whether a name with this loose look could. `Ali` is a name like any other, though its loose look
-/// is that of `all`.
+/// Whether this loose skeleton is that of a reserved name. `Ali` is allowed, though its loose
+/// skeleton is that of `all`.
 pub(super) fn is_loosely_reserved(a_loose_look: &str) -> bool {
     static LOOKS: LazyLock<HashSet<String>> = LazyLock::new(|| {
         let words = RESERVED.iter().filter(|word| **word != "all");

@@ -1,4 +1,4 @@
-//! What a name looks like: UTS #39 skeletons without regard to case.
+//! UTS #39 skeletons of names, without case.
 
 use std::borrow::Cow;
 
@@ -7,12 +7,13 @@ use unicode_security::skeleton;
 
 use crate::fold::with_one_sigma;
 
-/// The look of a name's shown form or key.
+/// The skeleton of a name's shown form or key.
 pub(super) fn look(form: &str) -> Cow<'_, str> {
     if form.is_ascii() { ascii_look(form) } else { Cow::Owned(unicode_look(form)) }
 }
 
-/// The same as [`unicode_look`], without its tables: four characters of names have a look-alike.
+/// Equivalent to [`unicode_look`] for ASCII, without its tables: four characters of names have a
+/// look-alike.
 fn ascii_look(form: &str) -> Cow<'_, str> {
     if !form.bytes().any(|byte| matches!(byte, b'0' | b'1' | b'm' | b'A'..=b'Z')) {
         return Cow::Borrowed(form);
@@ -29,7 +30,7 @@ fn ascii_look(form: &str) -> Cow<'_, str> {
     Cow::Owned(look)
 }
 
-/// The look with `1`, `l` and `i` as one letter, and without `.`, `_` and `-` at its end.
+/// The loose skeleton: with `1`, `l` and `i` as one letter, and without trailing `.`, `_` and `-`.
 pub(super) fn loose(look: Cow<'_, str>) -> Cow<'_, str> {
     let core = look.trim_end_matches(['.', '_', '-']);
     if core.contains('i') {

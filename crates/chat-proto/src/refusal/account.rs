@@ -1,4 +1,4 @@
-//! What is refused about accounts. No sentence repeats a password, a token or an invitation.
+//! Refusals about accounts. No sentence repeats a password, a token or an invitation.
 
 use super::{Code, Counted, Refusal};
 use crate::command_table::CommandSpec;
@@ -7,7 +7,7 @@ use crate::name::UserName;
 use crate::secret::PasswordError;
 
 impl Refusal {
-    /// The name is somebody's account, and one isn't signed in to it.
+    /// The name is an account, and the client isn't signed in to it.
     pub fn name_registered(name: &UserName) -> Self {
         Self::new(
             Code::NameRegistered,
@@ -28,8 +28,8 @@ impl Refusal {
         )
     }
 
-    /// Name and password don't belong together; also where there is no such account, so that nobody
-    /// learns of one by trying.
+    /// Name and password don't match. Also used if there is no such account, so that accounts can't
+    /// be enumerated.
     pub fn wrong_password(name: &UserName) -> Self {
         Self::new(
             Code::WrongPassword,
@@ -37,7 +37,7 @@ impl Refusal {
         )
     }
 
-    /// The token signs nobody in under this name.
+    /// The token isn't valid for this name.
     pub fn bad_token(name: &UserName) -> Self {
         Self::new(
             Code::WrongPassword,
@@ -48,7 +48,7 @@ impl Refusal {
         )
     }
 
-    /// The command is for people with accounts.
+    /// The command needs an account.
     pub fn not_signed_in(spec: &CommandSpec) -> Self {
         Self::new(
             Code::NotSignedIn,
@@ -59,8 +59,8 @@ impl Refusal {
         )
     }
 
-    /// Only accounts are let in, and the name is none. `register` is the command that makes it one,
-    /// if there is one.
+    /// The server requires an account, and the name is none. `register` is the command that makes
+    /// it one, if registration is possible.
     pub fn account_required(name: &UserName, register: Option<&str>) -> Self {
         let how = match register {
             Some(register) => format!("{register} makes {name} one."),
@@ -72,7 +72,7 @@ impl Refusal {
         )
     }
 
-    /// `/register` by somebody with an account.
+    /// `/register` while signed in.
     pub fn already_account(name: &UserName) -> Self {
         Self::new(
             Code::NotAllowed,
@@ -80,12 +80,12 @@ impl Refusal {
         )
     }
 
-    /// `/login` by somebody with an account.
+    /// `/login` while signed in.
     pub fn already_signed_in(name: &UserName) -> Self {
         Self::new(Code::NotAllowed, format!("You are signed in as {name}. Type /logout first."))
     }
 
-    /// `/name` by somebody with an account.
+    /// `/name` while signed in.
     pub fn signed_in_name(name: &UserName) -> Self {
         Self::new(
             Code::NotAllowed,
@@ -95,7 +95,7 @@ impl Refusal {
         )
     }
 
-    /// After too many wrong passwords.
+    /// A sign-in after too many wrong passwords.
     pub fn login_too_soon(seconds: u64) -> Self {
         Self::new(
             Code::TooFast,
@@ -106,7 +106,7 @@ impl Refusal {
         )
     }
 
-    /// So many passwords wait to be checked that no more are taken.
+    /// The queue of password checks is full.
     pub fn hashing_busy() -> Self {
         Self::new(
             Code::TooFast,
@@ -114,7 +114,7 @@ impl Refusal {
         )
     }
 
-    /// No accounts are made here.
+    /// Registration is closed.
     pub fn registration_closed() -> Self {
         Self::new(
             Code::NotAllowed,
@@ -122,7 +122,7 @@ impl Refusal {
         )
     }
 
-    /// Accounts are made for the invited only.
+    /// Registration needs an invitation.
     pub fn invitation_needed() -> Self {
         Self::new(
             Code::NotAllowed,
@@ -131,7 +131,7 @@ impl Refusal {
         )
     }
 
-    /// The invitation lets nobody register.
+    /// The invitation is used, expired or unknown.
     pub fn invitation_spent() -> Self {
         Self::new(
             Code::NotAllowed,
@@ -139,7 +139,7 @@ impl Refusal {
         )
     }
 
-    /// `invite:` with what can't be a code.
+    /// `invite:` with an invalid code.
     pub fn bad_invite() -> Self {
         Self::new(
             Code::BadArgument,
@@ -150,7 +150,7 @@ impl Refusal {
         )
     }
 
-    /// As many devices as one account may have at once.
+    /// The account has the maximum number of concurrent connections.
     pub fn too_many_devices(most: usize) -> Self {
         Self::new(
             Code::NotAllowed,
@@ -161,7 +161,7 @@ impl Refusal {
         )
     }
 
-    /// A password was asked for, and the line held none.
+    /// The line after a password prompt has no password.
     pub fn password_expected(spec: &CommandSpec) -> Self {
         Self::new(
             Code::MissingArgument,
@@ -169,7 +169,7 @@ impl Refusal {
         )
     }
 
-    /// A text can't become a password.
+    /// The text is not acceptable as a password.
     pub fn bad_password(unfit: PasswordError) -> Self {
         let text = match unfit {
             PasswordError::TooShort { was } => format!(
@@ -206,7 +206,7 @@ impl Refusal {
         )
     }
 
-    /// Nobody has registered this name.
+    /// The name is no account.
     pub fn no_such_account(name: &UserName) -> Self {
         Self::new(
             Code::NoSuchUser,
@@ -214,7 +214,7 @@ impl Refusal {
         )
     }
 
-    /// The account was erased in the moment in which this was asked.
+    /// The account was erased while the command was executed.
     pub fn account_gone() -> Self {
         Self::new(
             Code::NotSignedIn,

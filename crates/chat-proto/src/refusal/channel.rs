@@ -1,5 +1,4 @@
-//! The sentences of channels that are run: who is kept out, who may not speak, and what is set
-//! wrongly.
+//! Refusals of channel moderation: bans, mutes, and invalid settings.
 
 use std::fmt::{self, Display};
 
@@ -14,7 +13,7 @@ use crate::text::Text;
 use crate::time::HumanDuration;
 
 impl Refusal {
-    /// Banned from a channel.
+    /// The user is banned from a channel.
     pub fn banned(channel: &ChannelName, term: Term, reason: Option<&Text>) -> Self {
         let next = match term {
             Term::Permanent => "/channels lists others",
@@ -26,7 +25,7 @@ impl Refusal {
         )
     }
 
-    /// Muted in a channel.
+    /// The user is muted in a channel.
     pub fn muted(channel: &ChannelName, term: Term, reason: Option<&Text>) -> Self {
         let next = match term {
             Term::Permanent => "You may read on",
@@ -38,7 +37,8 @@ impl Refusal {
         )
     }
 
-    /// Whom one knows only from a channel that one is banned from can't be written to first.
+    /// A user can't start a private chat with another user if the channel that they share is one
+    /// from which the sender is banned.
     pub fn banned_from_writing(user: &UserName, channel: &ChannelName, term: Term) -> Self {
         Self::new(
             Code::Banned,
@@ -49,7 +49,7 @@ impl Refusal {
         )
     }
 
-    /// The same for a channel that one is muted in.
+    /// The same for a channel in which the sender is muted.
     pub fn muted_from_writing(user: &UserName, channel: &ChannelName, term: Term) -> Self {
         Self::new(
             Code::Muted,
@@ -60,7 +60,7 @@ impl Refusal {
         )
     }
 
-    /// A member who is muted keeps the name, which the channel would be shown.
+    /// A muted member can't change its name, because the channel would see the new one.
     pub fn muted_from_renaming(channel: &ChannelName, term: Term) -> Self {
         Self::new(
             Code::Muted,
@@ -70,7 +70,7 @@ impl Refusal {
         )
     }
 
-    /// The same for a member who is banned.
+    /// The same for a banned member.
     pub fn banned_from_renaming(channel: &ChannelName, term: Term) -> Self {
         Self::new(
             Code::Banned,
@@ -80,7 +80,7 @@ impl Refusal {
         )
     }
 
-    /// A name with a word or link that isn't taken in a channel of the one who wants it.
+    /// The new name has a word or link that a channel of the user refuses.
     pub fn name_refused(name: &UserName, channel: &ChannelName) -> Self {
         Self::new(
             Code::NotAllowed,
@@ -91,7 +91,7 @@ impl Refusal {
         )
     }
 
-    /// The same of the name of a person who wants to enter.
+    /// The same for the name of a user who enters a channel.
     pub fn name_refused_at_entry(name: &UserName, channel: &ChannelName) -> Self {
         Self::new(
             Code::NotAllowed,
@@ -110,7 +110,7 @@ impl Refusal {
         )
     }
 
-    /// A slow channel, and how long it takes still.
+    /// Slow mode: the user has to wait before the next message.
     pub fn slow(channel: &ChannelName, every: Period, wait_secs: u64) -> Self {
         Self::new(
             Code::TooFast,
@@ -120,7 +120,7 @@ impl Refusal {
         )
     }
 
-    /// A word that isn't taken.
+    /// A word that the channel refuses.
     pub fn word_refused(channel: &ChannelName, pattern: &str) -> Self {
         Self::new(
             Code::NotAllowed,
@@ -128,7 +128,7 @@ impl Refusal {
         )
     }
 
-    /// A link where none is taken.
+    /// A link in a channel that refuses links.
     pub fn link_refused(channel: &ChannelName) -> Self {
         Self::new(
             Code::NotAllowed,
@@ -136,7 +136,7 @@ impl Refusal {
         )
     }
 
-    /// What can't be taken back needs an operator with an account.
+    /// An irreversible command needs an operator with an account.
     pub fn needs_account_to_run(spec: &CommandSpec, channel: &ChannelName) -> Self {
         Self::new(
             Code::NotAllowed,
@@ -148,7 +148,8 @@ impl Refusal {
         )
     }
 
-    /// Nor is it for an operator to whom the right passed because the channel had none.
+    /// The command is not for an operator who inherited the right because the channel had no
+    /// operator.
     pub fn right_inherited(command: &str, channel: &ChannelName) -> Self {
         Self::new(
             Code::NotAllowed,
@@ -159,7 +160,7 @@ impl Refusal {
         )
     }
 
-    /// The topic is for operators.
+    /// Only operators set the topic.
     pub fn topic_locked(channel: &ChannelName) -> Self {
         Self::new(
             Code::NotAllowed,
@@ -167,7 +168,7 @@ impl Refusal {
         )
     }
 
-    /// What restricts people can't be done to an operator.
+    /// An operator can't be restricted.
     pub fn is_operator(spec: &CommandSpec, user: &UserName, channel: &ChannelName) -> Self {
         Self::new(
             Code::NotAllowed,
@@ -178,7 +179,7 @@ impl Refusal {
         )
     }
 
-    /// Who is banned can't be invited.
+    /// A banned user can't be invited.
     pub fn invited_is_banned(user: &UserName, channel: &ChannelName) -> Self {
         Self::new(
             Code::NotAllowed,
@@ -186,7 +187,7 @@ impl Refusal {
         )
     }
 
-    /// Who is in can't be invited.
+    /// A member can't be invited.
     pub fn is_in_already(user: &UserName, channel: &ChannelName) -> Self {
         Self::new(
             Code::NotAllowed,
@@ -202,7 +203,7 @@ impl Refusal {
         )
     }
 
-    /// As many bans or mutes as a channel keeps.
+    /// The channel has the maximum number of bans or mutes.
     pub fn too_many_restricted(spec: &CommandSpec, channel: &ChannelName, most: usize) -> Self {
         Self::new(
             Code::NotAllowed,
@@ -214,7 +215,7 @@ impl Refusal {
         )
     }
 
-    /// So many earlier purges aren't done that no more is taken.
+    /// Too many purges are pending.
     pub fn purges_pending() -> Self {
         Self::new(
             Code::Unavailable,
@@ -222,7 +223,7 @@ impl Refusal {
         )
     }
 
-    /// As many rules as the channels of one account or address keep.
+    /// The channels of one account or address have the maximum number of rules.
     pub fn too_many_own_rules(channel: &ChannelName, most: usize) -> Self {
         Self::new(
             Code::NotAllowed,
@@ -233,7 +234,7 @@ impl Refusal {
         )
     }
 
-    /// As many rules as all channels keep.
+    /// All channels together have the maximum number of rules.
     pub fn too_many_rules(most: usize) -> Self {
         Self::new(
             Code::NotAllowed,
@@ -244,7 +245,7 @@ impl Refusal {
         )
     }
 
-    /// As many operators as a channel keeps.
+    /// The channel has the maximum number of operators.
     pub fn too_many_operators(channel: &ChannelName, most: usize) -> Self {
         Self::new(
             Code::NotAllowed,
@@ -254,7 +255,7 @@ impl Refusal {
         )
     }
 
-    /// As many patterns as a channel keeps.
+    /// The channel has the maximum number of patterns.
     pub fn too_many_patterns(channel: &ChannelName, most: usize) -> Self {
         Self::new(
             Code::NotAllowed,
@@ -265,7 +266,7 @@ impl Refusal {
         )
     }
 
-    /// A time that is none, or too long.
+    /// An invalid or too long duration.
     pub fn bad_period(typed: &str) -> Self {
         Self::new(
             Code::BadArgument,
@@ -277,7 +278,7 @@ impl Refusal {
         )
     }
 
-    /// A reason that begins with a time.
+    /// A reason that begins with a duration.
     pub fn period_without_for(typed: &str) -> Self {
         let shown = Truncated(typed);
         Self::new(
@@ -289,7 +290,7 @@ impl Refusal {
         )
     }
 
-    /// A time for a command that takes none.
+    /// A duration for a command that takes none.
     pub fn takes_no_period(spec: &CommandSpec, typed: &str) -> Self {
         Self::new(
             Code::BadArgument,
@@ -314,7 +315,7 @@ impl Refusal {
         )
     }
 
-    /// A channel that would be slower than possible.
+    /// A slow-mode interval above the maximum.
     pub fn too_slow(typed: Period) -> Self {
         Self::new(
             Code::BadArgument,
@@ -325,7 +326,7 @@ impl Refusal {
         )
     }
 
-    /// What was meant as an address.
+    /// An invalid address.
     pub fn bad_address(typed: &str) -> Self {
         Self::new(
             Code::BadArgument,
@@ -336,7 +337,7 @@ impl Refusal {
         )
     }
 
-    /// A count of acts that can't be one.
+    /// An invalid count of moderation actions.
     pub fn bad_log_count(typed: &str) -> Self {
         Self::new(
             Code::BadArgument,
@@ -347,7 +348,7 @@ impl Refusal {
         )
     }
 
-    /// `/set` with a word that is no setting.
+    /// `/set` with an unknown setting.
     pub fn no_such_setting(typed: &str) -> Self {
         let mut text = format!("There is no setting \"{}\". Type one of ", Truncated(typed));
         let names: Vec<&str> = SETTINGS.iter().map(|(name, ..)| *name).collect();
@@ -356,7 +357,7 @@ impl Refusal {
         Self::new(Code::BadArgument, text)
     }
 
-    /// `/set` with a value that the setting can't have.
+    /// `/set` with an invalid value.
     pub fn bad_setting(word: &str, typed: &str, values: &str) -> Self {
         let word = word.to_lowercase();
         let mut text = format!("\"{}\" is nothing for {word}. Type {values}", Truncated(typed));

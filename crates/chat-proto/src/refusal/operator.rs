@@ -1,4 +1,4 @@
-//! What is refused to those who run the server, and to those who don't.
+//! Refusals about server operators and server-wide bans.
 
 use super::channel::ReasonSuffix;
 use super::{Code, Refusal, Truncated};
@@ -18,8 +18,7 @@ impl Refusal {
         )
     }
 
-    /// An operator of the server has ended the connection, and what was still under way from it
-    /// isn't done.
+    /// A server operator has closed the connection, and its pending commands are not executed.
     pub fn connection_ended() -> Self {
         Self::new(
             Code::NotAllowed,
@@ -28,7 +27,7 @@ impl Refusal {
         )
     }
 
-    /// As many invitations wait to be used as there may be.
+    /// The server has the maximum number of unused invitations.
     pub fn too_many_invitations() -> Self {
         Self::new(
             Code::NotAllowed,
@@ -39,7 +38,7 @@ impl Refusal {
         )
     }
 
-    /// Nobody from that address is let in.
+    /// The address is banned from the server.
     pub fn barred_at_the_door(term: Term, reason: Option<&Text>) -> Self {
         let next = match term {
             Term::Permanent => "Ask its operator",
@@ -49,7 +48,7 @@ impl Refusal {
         Self::new(Code::Banned, format!("You are banned from this server{term}{why}. {next}."))
     }
 
-    /// Nobody can take that name.
+    /// The name is banned from the server.
     pub fn barred_name(name: &UserName, term: Term, reason: Option<&Text>) -> Self {
         let why = ReasonSuffix(reason);
         let text =
@@ -57,7 +56,7 @@ impl Refusal {
         Self::new(Code::Banned, text)
     }
 
-    /// Nobody can sign in to that account.
+    /// The account is banned from the server.
     pub fn barred_account(name: &UserName, term: Term, reason: Option<&Text>) -> Self {
         let next = match term {
             Term::Permanent => "Ask its operator",
@@ -68,7 +67,7 @@ impl Refusal {
         Self::new(Code::Banned, text)
     }
 
-    /// As many bans as one server keeps.
+    /// The server has the maximum number of bans.
     pub fn too_many_barred() -> Self {
         Self::new(
             Code::NotAllowed,
@@ -79,7 +78,7 @@ impl Refusal {
         )
     }
 
-    /// What can't be banned.
+    /// An invalid target of a server-wide ban.
     pub fn bad_barred(typed: &str) -> Self {
         Self::new(
             Code::BadArgument,
@@ -91,7 +90,7 @@ impl Refusal {
         )
     }
 
-    /// An invitation would let nobody in.
+    /// Invitations have no effect on this server.
     pub fn no_use_for_invitations() -> Self {
         Self::new(
             Code::NotAllowed,

@@ -1,4 +1,4 @@
-//! What is told, answered and refused about accounts.
+//! Events, answers and refusals about accounts.
 
 use chat_proto::command_table::CommandKind;
 use chat_proto::event::{Away, Event, OkReply, PasswordPurpose, SignOutReason};
@@ -52,7 +52,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Each case begins with the name of the function that makes the refusal.
+/// The name of each case begins with the function that returns the refusal.
 pub(super) fn refusals() -> Vec<Case> {
     let (alice, like) = (user("alice"), user("a1ice"));
     let bad = |unfit| refused("register", Refusal::bad_password(unfit));

@@ -1,4 +1,4 @@
-//! What the golden files hold: names of cases and their events.
+//! The content of the golden files: names of cases and their events.
 
 mod account;
 mod offline;
@@ -20,7 +20,7 @@ use chat_proto::time::Timestamp;
 
 pub(crate) type Case = (&'static str, Event);
 
-/// The files without their endings.
+/// The files without their extensions.
 pub(crate) fn files() -> [(&'static str, Vec<Case>); 8] {
     [
         ("events", [events(), running::events()].concat()),
@@ -46,7 +46,7 @@ fn text(words: &str) -> Text {
     Text::new(words).unwrap()
 }
 
-/// A reason or a topic that is there.
+/// A present reason or topic.
 #[expect(clippy::unnecessary_wraps, reason = "where it goes it may be missing")]
 fn some(words: &str) -> Option<Text> {
     Some(text(words))
@@ -348,7 +348,7 @@ fn refused(re: &str, refusal: Refusal) -> Event {
     Event::Refused { re: re.to_owned().into(), refusal }
 }
 
-/// Each case begins with the name of the function that makes the refusal.
+/// The name of each case begins with the function that returns the refusal.
 pub(crate) fn refusals() -> Vec<Case> {
     let (general, genesis) = (channel("general"), channel("genesis"));
     let (bob, rob) = (user("bob"), user("b0b"));
@@ -479,7 +479,7 @@ pub(crate) fn refusals() -> Vec<Case> {
     all
 }
 
-/// Names, topics and texts made to be taken for something else, or to break a line.
+/// Names, topics and texts that try to imitate other output or to break a line.
 fn hostile() -> Vec<Case> {
     let said = |words: &str| message("general", "bob", words, false, false);
     let titled =

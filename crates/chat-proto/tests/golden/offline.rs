@@ -1,4 +1,4 @@
-//! What is told and answered of what was said while an account wasn't here.
+//! Events and answers about messages that were sent while an account was offline.
 
 use chat_proto::event::{Event, OkReply, Sentence};
 use chat_proto::id::MessageId;

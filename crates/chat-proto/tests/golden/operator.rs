@@ -1,4 +1,4 @@
-//! What is told, answered and refused to those who run the server.
+//! Events, answers and refusals of server operators.
 
 use chat_proto::ban_mask::ServerBanMask;
 use chat_proto::command::InvitationCode;
@@ -77,7 +77,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Each case begins with the name of the function that makes the refusal.
+/// The name of each case begins with the function that returns the refusal.
 pub(super) fn refusals() -> Vec<Case> {
     let kill = CommandKind::Kill.spec();
     let (lasting, until) = (Term::Permanent, Term::Until(TIME));

@@ -1,4 +1,4 @@
-//! Cases of channels that are run.
+//! Cases of channel moderation.
 
 use chat_proto::command_table::CommandKind;
 use chat_proto::event::{Event, ModLogEntry, OkReply, Restriction, Sentence, Term};

@@ -1,4 +1,4 @@
-//! What the parser of commands owes, for tests and the fuzzer alike.
+//! The contract of the command parser, for tests and the fuzzer.
 
 #![allow(clippy::panic, reason = "a test fails by it")]
 
@@ -8,8 +8,8 @@ use chat_proto::event::Event;
 use chat_proto::format::Format;
 use chat_proto::text::clean;
 
-/// Parsing never fails loudly, a command prints as a line that means the same, and what is answered
-/// to a line is one line of each form.
+/// Parsing never panics, a command prints as a line that parses to the same command, and the answer
+/// to a line is one line in each format.
 pub(crate) fn check(data: &[u8]) {
     let Ok(raw) = str::from_utf8(data) else { return };
     if raw.contains('\n') {

@@ -1,4 +1,4 @@
-//! What the line codec owes, said in the plainest way, for tests and the fuzzer alike.
+//! The contract of the line codec, as a simple reference implementation, for tests and the fuzzer.
 
 #![allow(clippy::expect_used, reason = "a test fails by it")]
 
@@ -7,7 +7,7 @@ use chat_proto::limits::MAX_LINE_BYTES;
 use chat_proto::line::{LineCodec, LineItem};
 use tokio_util::codec::Decoder as _;
 
-/// Feeds `data` in pieces; its first byte decides on the cuts.
+/// Feeds `data` in pieces; its first byte determines the cuts.
 ///
 /// `~` stands for a thousand letters, so that short inputs reach the limit.
 pub(crate) fn check(data: &[u8]) {
@@ -22,14 +22,14 @@ pub(crate) fn check(data: &[u8]) {
     check_cuts(&stream, &cuts(seed, stream.len()));
 }
 
-/// Whatever the cuts, the items are those of the whole.
+/// The items don't depend on the cuts.
 pub(crate) fn check_cuts(stream: &[u8], cuts: &[usize]) {
     let expected = items_of(stream);
     assert_eq!(fed(stream, cuts), expected, "feed");
     assert_eq!(decoded(stream, cuts), expected, "Decoder");
 }
 
-/// The items of a stream that is there as a whole.
+/// The items of a complete stream.
 pub(crate) fn items_of(stream: &[u8]) -> Vec<LineItem> {
     let mut items = Vec::new();
     let mut line = Vec::new();
@@ -63,7 +63,7 @@ fn pieces<'a>(stream: &'a [u8], cuts: &[usize]) -> impl Iterator<Item = &'a [u8]
     (1..bounds.len()).map(move |end| &stream[bounds[end - 1]..bounds[end]])
 }
 
-/// 0 cuts nowhere, 1 everywhere, others by chance.
+/// 0 cuts nowhere, 1 everywhere, other seeds at random.
 fn cuts(seed: u8, len: usize) -> Vec<usize> {
     let mut state = u32::from(seed);
     match seed {

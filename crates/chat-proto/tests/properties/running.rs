@@ -1,4 +1,4 @@
-//! Generated commands, events and answers of channels that are run.
+//! Generators of commands, events and answers of channel moderation.
 
 use chat_proto::command_table::CommandKind;
 use chat_proto::event::{ModLogEntry, Restriction, Term};
@@ -54,7 +54,7 @@ fn setting() -> impl Strategy<Value = ChannelSetting> {
 
 fn running() -> impl Strategy<Value = ModCommand> {
     let reason = || option::of(argument(MAX_REASON_CHARS));
-    // What follows a person and is no time begins in another way than one.
+    // A reason without a duration doesn't begin like a duration.
     let timed = || {
         (option::of(period(MAX_PERIOD_SECS.into())), reason()).prop_map(|(period, reason)| {
             let is_like_a_time = |text: &Text| {
@@ -269,7 +269,7 @@ pub(super) fn fields(kind: &str) -> Option<(&'static [&'static str], &'static [&
     })
 }
 
-/// What others hear of such a command.
+/// The event that others receive for a moderation command.
 pub(super) fn heard(channel: ChannelName, by: UserName, running: &ModCommand) -> Option<Event> {
     Some(match running.clone() {
         ModCommand::Kick(user, reason) => Event::Kicked { channel, user, by, reason, ban: None },

@@ -1,4 +1,4 @@
-//! The lines of running a channel.
+//! The lines of channel moderation.
 
 use serde::Serialize;
 
@@ -21,12 +21,12 @@ pub(super) struct KickedLine<'a> {
     until: Option<JsonTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Str<'a>>,
-    /// Only for the one who was kicked: what is current now.
+    /// Only for the kicked user: the conversation that is current now.
     #[serde(skip_serializing_if = "Option::is_none")]
     current: Option<Nullable<ConversationStr<'a>>>,
 }
 
-/// What somebody did, perhaps to somebody.
+/// A moderation action, with its target if it has one.
 #[derive(Serialize)]
 pub(super) struct ModActionLine<'a> {
     channel: ChannelStr<'a>,
@@ -89,7 +89,6 @@ pub(super) struct LogLine<'a> {
     reason: Option<Str<'a>>,
 }
 
-/// The end of a term, if it has one.
 pub(super) fn end(term: Term) -> Option<JsonTime> {
     match term {
         Term::Permanent => None,
@@ -112,7 +111,7 @@ fn act<'a>(channel: &'a ChannelName, user: Option<Str<'a>>, by: Str<'a>) -> ModA
     ModActionLine { channel: AsDisplayed(channel), user, by, until: None, reason: None }
 }
 
-/// An event of a channel that is run; nothing for others.
+/// The line of a moderation event; `None` for other events.
 pub(super) fn line(event: &Event) -> Option<JsonLine<'_>> {
     Some(match event {
         Event::Kicked { channel, user, by, reason, ban } => JsonLine::Kicked(KickedLine {
@@ -206,7 +205,7 @@ fn log_row<'a>(channel: &'a ChannelName, logged: &'a event::ModLogEntry) -> LogL
     }
 }
 
-/// What a command that runs a channel made; nothing for others.
+/// The fields of a moderation command's `ok`; none for other commands.
 pub(super) fn made(reply: &OkReply) -> OkFields<'_> {
     let of = |channel, user| OkFields {
         channel: Some(AsDisplayed(channel)),

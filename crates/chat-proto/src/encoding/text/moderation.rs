@@ -1,4 +1,4 @@
-//! The sentences of running a channel.
+//! The lines of channel moderation.
 
 use std::fmt::{self, Display, Write as _};
 
@@ -11,7 +11,7 @@ use crate::event::{Event, ModLogEntry, OkReply, Restriction, Term};
 use crate::mod_target::ModTarget;
 use crate::name::{ChannelName, UserName};
 
-/// An event of a channel that is run; nothing for others.
+/// Writes a moderation event; nothing for other events.
 pub(super) fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
     match event {
         Event::Kicked { channel, user, by, reason, ban } => {
@@ -56,7 +56,7 @@ pub(super) fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
     }
 }
 
-/// The answer to a command that runs a channel; nothing for others.
+/// Writes the answer to a moderation command; nothing for other commands.
 pub(super) fn ok(out: &mut BytesMut, reply: &OkReply) -> fmt::Result {
     match reply {
         OkReply::Kicked { channel, user } => write!(out, "* You kicked {user} from {channel}."),
