@@ -205,15 +205,9 @@ fn answer(
 ) -> Result<QueryResult, Refusal> {
     match question {
         HistoryQuery::Lines(of, span, reach, hidden) => {
-            let place = match &of {
-                ConversationRef::LastWith(_, user) => Some(Conversation::Private(user.clone())),
-                ConversationRef::Key(ConversationKey::Channel(name)) => {
-                    Some(Conversation::Channel(name.clone()))
-                }
-                ConversationRef::Key(ConversationKey::Private(..)) => None,
-            };
+            let place = of.shown();
             match key(reader, of)? {
-                Some(key) => page(reader, range(reader, key, span, reach, place)?, hidden, asker),
+                Some(key) => page(reader, range(reader, key, span, reach, &place)?, hidden, asker),
                 None => Ok(QueryResult::default()),
             }
         }
@@ -232,7 +226,8 @@ fn answer(
 
 fn key(reader: &Reader, of: ConversationRef) -> Result<Option<ConversationKey>, Refusal> {
     match of {
-        ConversationRef::Key(key) => Ok(Some(key)),
+        ConversationRef::Channel(name) => Ok(Some(ConversationKey::Channel(name))),
+        ConversationRef::Chat(key, _) => Ok(Some(key)),
         ConversationRef::LastWith(party, user) => {
             let found = unless_failed(reader.private_with(party.0, user.key(), folded))?;
             Ok(found.map(|(one, other)| ConversationKey::Private(UserId(one), UserId(other))))
@@ -246,7 +241,7 @@ fn range(
     key: ConversationKey,
     span: HistoryRange,
     reach: Option<VisibleRange>,
-    place: Option<Conversation>,
+    place: &Conversation,
 ) -> Result<IdRange, Refusal> {
     let ends = || with_key(&key, |key| unless_failed(reader.ends(key)));
     let begin = reach.map_or(0, |reach| reach.after.0);
@@ -262,22 +257,13 @@ fn range(
             (0, upto, RangeCount::Last(count, MessageId(upto)))
         }
         HistoryAnchor::After(id) if id.0 > last => {
-            let place = place.unwrap_or_else(|| key_as_place(&key));
-            return Err(Refusal::no_such_line(&place, id, MessageId(last)));
+            return Err(Refusal::no_such_line(place, id, MessageId(last)));
         }
         HistoryAnchor::After(id) => {
             (id.0, last, span.count.map_or(RangeCount::All, RangeCount::First))
         }
     };
     Ok(IdRange { key, after: MessageId(after.max(begin)), upto: MessageId(upto), count })
-}
-
-/// Names a conversation in an error message. A query about a private chat brings its own name.
-fn key_as_place(key: &ConversationKey) -> Conversation {
-    match key {
-        ConversationKey::Channel(name) => Conversation::Channel(name.clone()),
-        ConversationKey::Private(..) => Conversation::Private(unknown()),
-    }
 }
 
 fn page(

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use chat_proto::command::{HistoryRange, SearchCursor, SearchQuery};
+use chat_proto::conversation::Conversation;
 use chat_proto::event::Event;
 use chat_proto::id::MessageId;
 use chat_proto::name::{ChannelName, UserName};
@@ -51,10 +52,22 @@ pub struct VisibleRange {
 /// The conversation of a query.
 #[derive(Clone)]
 pub enum ConversationRef {
-    /// By its key.
-    Key(ConversationKey),
+    /// A channel.
+    Channel(ChannelName),
+    /// A private chat by its key, with the user of this name.
+    Chat(ConversationKey, UserName),
     /// The last private chat of a user with this name.
     LastWith(UserId, UserName),
+}
+
+impl ConversationRef {
+    /// The name that a refusal shows.
+    pub(crate) fn shown(&self) -> Conversation {
+        match self {
+            Self::Channel(name) => Conversation::Channel(name.clone()),
+            Self::Chat(_, user) | Self::LastWith(_, user) => Conversation::Private(user.clone()),
+        }
+    }
 }
 
 /// A range of ids in a conversation: after one, up to another.

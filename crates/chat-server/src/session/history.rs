@@ -213,7 +213,7 @@ impl Session {
             Some(done)
         };
         self.inbox.hold(&channel);
-        let of = ConversationRef::Key(ConversationKey::Channel(channel.clone()));
+        let of = ConversationRef::Channel(channel.clone());
         let floor = self.inbox.channel(&channel).map(|channel| channel.floor());
         let reach = VisibleRange { after: floor.unwrap_or_default(), upto };
         let question = HistoryQuery::Lines(of, span, Some(reach), self.state.hidden_authors());

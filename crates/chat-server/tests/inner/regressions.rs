@@ -198,3 +198,15 @@ async fn who_leaves_while_output_waits_is_still_there_for_a_minute() {
         assert_eq!(gone, serde_json::json!({ "type": "gone", "user": "alice" }), "{leave:?}");
     }
 }
+
+/// The refusal named "unknown" instead of the user.
+#[tokio::test(start_paused = true)]
+async fn a_line_that_a_private_chat_does_not_have_is_refused_with_the_users_name() {
+    let hub = TestHub::default();
+    let mut alice = hub.person("alice", ClientFormat::Text).await;
+    let mut bob = hub.person("bob", ClientFormat::Text).await;
+    bob.ask("/msg alice hi").await;
+    let refused = alice.ask("/history @bob after 999").await;
+    let refused = refused.last().unwrap();
+    assert!(refused.contains("The last line of the private chat with bob is "), "{refused}");
+}

@@ -46,7 +46,7 @@ impl CommandContext<'_> {
         match named {
             Conversation::Channel(name) => {
                 let name = self.own_channel(&name)?;
-                let of = ConversationRef::Key(ConversationKey::Channel(name.clone()));
+                let of = ConversationRef::Channel(name.clone());
                 Ok((Conversation::Channel(name), of))
             }
             Conversation::Private(user) => {
@@ -73,7 +73,8 @@ impl CommandContext<'_> {
         };
         match whom {
             Ok(whom) => {
-                ConversationRef::Key(ConversationKey::private(self.user_id, whom.user_id()))
+                let key = ConversationKey::private(self.user_id, whom.user_id());
+                ConversationRef::Chat(key, user.clone())
             }
             Err(_) => ConversationRef::LastWith(self.user_id, user.clone()),
         }

@@ -21,7 +21,7 @@ use crate::hub::client::throttle::{QuotaOwner, ThrottledOp};
 use crate::hub::client::{Client, ClientKind};
 use crate::hub::fanout::delivery::{Delivery, SequencedEvent};
 use crate::hub::fanout::ready_set::ReadySet;
-use crate::hub::id::{ClientId, Source};
+use crate::hub::id::{ClientId, Source, UserId};
 use crate::hub::proposal::StateChange;
 use crate::util::clock::on_the_wall;
 use crate::util::sync::lock;
@@ -53,7 +53,7 @@ impl Hub {
         now: Timestamp,
     ) -> Result<Option<UserName>, Refusal> {
         let who = client.who();
-        let before = {
+        let (before, held_by) = {
             let mut directory = lock(&self.directory);
             let before = client.name();
             self.is_free(name, now)?;
@@ -61,7 +61,13 @@ impl Hub {
                 self.throttle(client, ThrottledOp::Rename, now)?;
             }
             directory.claim(name, client).map_err(|holder| Refusal::name_taken(name, &holder))?;
-            before
+            let held_by = lock(&self.name_holds).take(name);
+            // Before another client can find the name: the private chats are those of the identity.
+            if let (Some(user_id), None) = (held_by, &before) {
+                directory.add_resumed(client, user_id);
+                client.resume_as(user_id);
+            }
+            (before, held_by)
         };
         if before.is_some() {
             let watched = lock(&self.index).about_name(&who);
@@ -72,7 +78,9 @@ impl Hub {
             }
         }
         client.record_rename(before.as_ref(), now);
-        self.transfer_name_hold(client, name, before.as_ref(), now);
+        if let Some(before) = &before {
+            self.move_name_hold(client, name, before, held_by, now);
+        }
         if let Some(from) = &before
             && from.as_str() != name.as_str()
         {
@@ -106,30 +114,20 @@ impl Hub {
         client.lose_name();
     }
 
-    /// Moves name holds: to the client that takes a held name, and along with a rename.
-    fn transfer_name_hold(
+    /// Moves the client's name hold to its new name, whose hold by `held_by` ends.
+    fn move_name_hold(
         self: &Arc<Self>,
         client: &Client,
         name: &UserName,
-        before: Option<&UserName>,
+        before: &UserName,
+        held_by: Option<UserId>,
         now: Timestamp,
     ) {
-        let user_id = lock(&self.name_holds).take(name);
-        match (user_id, before) {
-            (Some(user_id), None) => {
-                lock(&self.directory).add_resumed(client, user_id);
-                client.resume_as(user_id);
-            }
-            (Some(user_id), Some(_)) => {
-                self.commit_log.record(StateChange::NameReleased(name.key().into()), self);
-                self.commit_log.record(StateChange::UserGone(user_id), self);
-            }
-            (None, _) => {}
+        if let Some(user_id) = held_by {
+            self.commit_log.record(StateChange::NameReleased(name.key().into()), self);
+            self.commit_log.record(StateChange::UserGone(user_id), self);
         }
-        if let Some(before) = before
-            && before != name
-            && client.holds_name()
-        {
+        if before != name && client.holds_name() {
             self.commit_log.record(StateChange::NameReleased(before.key().into()), self);
             self.commit_log
                 .record(StateChange::NameHeld(name.clone(), client.user_id(), now), self);
@@ -274,5 +272,40 @@ impl Hub {
     /// Closes every connection.
     pub fn close_all(&self, farewell: CloseReason) {
         self.each_client(|client| client.push(Notification::Closing(farewell)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::hub::limits::Limits;
+
+    /// Guests who came back at the same time after a restart found each other under a fresh
+    /// identity for a moment: their chat had no lines, and new ones went into another chat.
+    #[test]
+    fn a_returned_guest_is_never_seen_with_another_identity() {
+        let hub = Hub::in_memory(Limits::small());
+        let (name, now) = (UserName::new("bob").unwrap(), Timestamp(0));
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let peer = scope.spawn(|| {
+                let mut seen = Vec::new();
+                while !stop.load(Ordering::Relaxed) {
+                    let bob = lock(&hub.directory).find(&name).map(|bob| bob.user_id());
+                    seen.extend(bob.filter(|user_id| *user_id != UserId(4_000_000)));
+                }
+                seen
+            });
+            for _ in 0..2_000 {
+                lock(&hub.name_holds).add(name.key(), UserId(4_000_000), None, now);
+                let bob = hub.arrive(None, now);
+                hub.take_name(&bob, &name, std::iter::empty(), now).unwrap();
+                lock(&hub.directory).remove(&bob);
+            }
+            stop.store(true, Ordering::Relaxed);
+            assert_eq!(peer.join().unwrap(), []);
+        });
     }
 }
