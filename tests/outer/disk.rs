@@ -155,7 +155,7 @@ async fn a_disk_that_fails_refuses_lines_and_nothing_else() {
         assert_eq!(carol.ask_json("/create other").await.1["type"], "ok");
         is_unavailable(&carol.ask_json("/say #other refused there").await.1);
         assert_eq!(alice.ask_json("/topic").await.1["topic"], Value::Null);
-        server.wait_for_log("reading goes on").await;
+        server.wait_for_log("history can be read").await;
 
         disk.behaves("");
         assert_eq!(id(&alice.ask_json("good 4").await.1), 4, "{fault}");
@@ -164,7 +164,7 @@ async fn a_disk_that_fails_refuses_lines_and_nothing_else() {
         assert_eq!(id(&alice.ask_json(once).await.1), 5, "{fault}");
         assert_eq!(id(&alice.ask_json("/msg bob good again").await.1), 2, "{fault}");
         assert_eq!(id(&carol.ask_json("/say #other good there").await.1), 1, "{fault}");
-        server.wait_for_log("lines are stored again").await;
+        server.wait_for_log("messages are stored again").await;
         let heard: Vec<Value> =
             bob.settle().await.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(texts(&heard), ["good 4", "kept at last", "good again"], "{fault}");

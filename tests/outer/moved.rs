@@ -156,7 +156,7 @@ async fn a_backup_that_is_copied_over_the_open_database_stops_lines() {
 async fn a_lock_that_is_removed_is_made_again() {
     let mut running = Running::start().await;
     fs::remove_file(running.data().join("lock")).unwrap();
-    running.server.wait_for_log("is made again").await;
+    running.server.wait_for_log("is created again").await;
     let (log, status) = running.setup.run_to_end().await;
     assert!(status.code() == Some(1) && log.contains("is in use by another server"), "{log}");
     assert_eq!(running.say("two").await, 2);

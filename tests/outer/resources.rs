@@ -152,7 +152,7 @@ async fn out_of_open_files_those_connected_notice_nothing_and_the_others_come_in
 async fn out_of_open_files_the_admin_socket_still_answers() {
     let data = tempfile::tempdir().unwrap();
     let server = ServerSetup::unpaced().keeping(data.path()).open_files(64).start().await;
-    server.wait_for_log("WARN the limit of open files (LimitNOFILE=) has no room").await;
+    server.wait_for_log("WARN the limit of open files (LimitNOFILE=) is too low").await;
     let mut crowd = Vec::new();
     for _ in 0..80 {
         crowd.push(server.newcomer("one of many").await);

@@ -87,7 +87,7 @@ pub(super) async fn hear(manager: &UnixDatagram) -> Vec<String> {
 async fn without_a_service_manager_nothing_is_missing() {
     let gone = ServerSetup::default().environment("NOTIFY_SOCKET", "/nowhere/at/all");
     let mut server = gone.start().await;
-    server.wait_for_log("WARN the service manager can't be told").await;
+    server.wait_for_log("WARN can't notify the service manager").await;
     server.person("alice").await;
     assert!(server.terminate().await.success());
 }

@@ -68,7 +68,7 @@ pub(crate) async fn serve(listener: Arc<UnixSocketListener>, context: ServerCont
             Ok(accepted) => accepted,
             Err(error) if is_out_of_files(&error) && spares.give_one() => continue,
             Err(error) => {
-                tracing::debug!(%error, "the admin socket can't accept a connection");
+                tracing::debug!(%error, "can't accept a connection on the admin socket");
                 tokio::select! {
                     () = context.closing.cancelled() => return,
                     () = tokio::time::sleep(WAIT) => continue,
@@ -84,7 +84,7 @@ pub(crate) async fn serve(listener: Arc<UnixSocketListener>, context: ServerCont
                 Err(_) => reject(stream, &too_many()).await,
             };
             if let Err(error) = served {
-                tracing::debug!(%error, "an admin request got no reply");
+                tracing::debug!(%error, "can't reply to an admin request");
             }
             closed.notify_one();
         });

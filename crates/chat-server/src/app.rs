@@ -112,7 +112,7 @@ impl Server {
         };
         let watchdog = Watchdog::start(vec![hub_part(&hub), order.part()]);
         if let Err(error) = &watchdog {
-            tracing::warn!(%error, "the watchdog can't start: a server that is stuck is not restarted");
+            tracing::warn!(%error, "can't start the watchdog: a stuck server won't be restarted");
         }
         let mut services = JoinSet::new();
         services::start(&mut services, &hub, &order, presence_every);
@@ -145,7 +145,7 @@ impl Server {
         context.closing.cancel();
         while listeners.join_next().await.is_some() {}
         if tokio::time::timeout(SETTLE_DEADLINE, hub.close()).await.is_err() {
-            tracing::warn!("the disk did not take the last lines in time; they have no answer");
+            tracing::warn!("the disk is too slow: the last messages are unanswered, and may not be stored");
         }
         hub.close_all(CloseReason::Shutdown);
         context.tasks.close();
@@ -156,7 +156,7 @@ impl Server {
         let stopped = tokio::task::spawn_blocking(move || order.stop());
         if tokio::time::timeout(STORE_DEADLINE, stopped).await.is_err() {
             tracing::warn!(
-                "the disk is too slow to close the store; the next start puts it in order"
+                "the disk is too slow to close the store; the next start recovers it"
             );
         }
         drop(watchdog);
@@ -192,7 +192,7 @@ fn within_open_files(connections: usize) -> usize {
             connections,
             open_files = most,
             room,
-            "the limit of open files (LimitNOFILE=) has no room for limits.connections; no more than fit are let in"
+            "the limit of open files (LimitNOFILE=) is too low for limits.connections; connections past it are refused"
         );
     }
     connections.min(room)
@@ -211,7 +211,7 @@ fn bind_tcp(listen: &Listen, unacknowledged: Duration) -> anyhow::Result<Vec<Tcp
         match listen::tcp::bind(*at, unacknowledged) {
             Ok(listener) => bound.push(listener),
             Err(error) if listen::tcp::is_missing(&error) => {
-                tracing::debug!(%address, %error, "an address of a name is passed over");
+                tracing::debug!(%address, %error, "can't listen on this address of the name; its other addresses are used");
                 missing = Some(cant(error));
             }
             Err(error) => return Err(cant(error)),
@@ -256,7 +256,7 @@ fn bind_admin(socket: &AdminSocket) -> anyhow::Result<Option<UnixSocketListener>
             tracing::warn!(
                 %error,
                 path = %path.display(),
-                "there is no admin socket; --admin-socket takes a path where one can be"
+                "can't create the admin socket; --admin-socket sets another path"
             );
             Ok(None)
         }

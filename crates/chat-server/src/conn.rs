@@ -143,7 +143,7 @@ pub fn serve<S: AsyncRead + AsyncWrite + Unpin, T>(
         let end = talk.await.unwrap_or_else(|_| {
             let address = connection.session.address();
             // The panic hook has logged the place.
-            tracing::error!(address, "a fault ended this connection; the others go on");
+            tracing::error!(address, "a panic ended this connection; the others go on");
             End::Closed(CloseReason::Fault)
         });
         let address = tracing::enabled!(tracing::Level::DEBUG)

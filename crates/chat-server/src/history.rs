@@ -485,7 +485,7 @@ fn with_key<T>(key: &ConversationKey, ask: impl FnOnce(StoreKey<'_>) -> T) -> T 
 
 fn unless_failed<T>(result: Result<T, store::StoreError>) -> Result<T, Refusal> {
     result.map_err(|failure| {
-        tracing::error!("what is stored can't be read: {failure}");
+        tracing::error!("can't read the store: {failure}");
         Refusal::not_read()
     })
 }

@@ -299,13 +299,13 @@ impl Hub {
         let text = if low {
             tracing::warn!(
                 free_mib,
-                "the disk is nearly full: people without an account can only read"
+                "the disk is nearly full: users without an account can only read"
             );
             format!(
                 "The server's disk has {free_mib} MiB left: people without an account can only read."
             )
         } else {
-            tracing::info!(free_mib, "the disk has room again: everybody can write");
+            tracing::info!(free_mib, "the disk has space again: all users can write");
             "The server's disk has room again: everybody can write.".to_owned()
         };
         let event = Event::Notice(Sentence::new(text));

@@ -93,13 +93,13 @@ pub(crate) async fn accept<L: Listener>(
                 start(stream, incoming, &context, &rejecting);
             }
             Err(error) if concerns_one_connection(&error) => {
-                tracing::debug!(%error, "a connection was gone before it was accepted");
+                tracing::debug!(%error, "a connection was closed before it was accepted");
             }
             Err(error) => {
                 if wait == SHORTEST_WAIT {
                     tracing::warn!(
                         %error,
-                        "no connection can be accepted now; those connected go on. If this lasts, \
+                        "no connection can be accepted now; open connections go on. If this lasts, \
                          raise the limit of open files (LimitNOFILE=) or lower limits.connections"
                     );
                 }

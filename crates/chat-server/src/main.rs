@@ -100,7 +100,7 @@ async fn listen_and_serve(config: Config) -> anyhow::Result<()> {
         tracing::info!(path = %path.display(), "listening");
     }
     if let Some(path) = server.admin_path() {
-        tracing::info!(path = %path.display(), "the admin socket is open");
+        tracing::info!(path = %path.display(), "listening on the admin socket");
     }
     systemd::ready(&format!("Listening on {}", describe(&addresses, unix.as_deref())));
     server
@@ -136,6 +136,6 @@ fn raise_open_files_limit() {
     if current != maximum
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
     {
-        tracing::warn!(%error, "the limit of open files stays as it is");
+        tracing::warn!(%error, "can't raise the limit of open files");
     }
 }

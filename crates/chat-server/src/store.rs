@@ -339,6 +339,6 @@ fn check_free(directory: &Path) -> Result<Vec<String>, OpenError> {
 /// Syncs the directory, so that new files survive a power cut. Continues without where that fails.
 fn sync_directory(directory: &Path) {
     if let Err(error) = File::open(directory).and_then(|directory| directory.sync_all()) {
-        tracing::debug!(%error, "the directory could not be synced");
+        tracing::debug!(%error, "can't sync the directory");
     }
 }

@@ -79,7 +79,7 @@ async fn sweep(hub: Arc<Hub>, log: Arc<LocalLog>) {
         if shift != before {
             tracing::warn!(
                 millis = shift - before,
-                "the wall clock was set; bans and other terms end when they were to"
+                "the wall clock was set; bans and other terms keep their durations"
             );
         }
         log.sweep(now, &hub);
@@ -92,7 +92,7 @@ async fn sweep(hub: Arc<Hub>, log: Arc<LocalLog>) {
             theirs.run_out(now);
         });
         if swept.await.is_err() {
-            tracing::error!("a sweep of empty channels, names and tokens has failed");
+            tracing::error!("the sweep of empty channels, names and tokens panicked");
         }
         sleep(SWEEP_EVERY).await;
     }

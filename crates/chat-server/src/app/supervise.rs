@@ -37,7 +37,7 @@ pub(super) async fn supervise<S: Clone, F: Future<Output = ()>>(
             task,
             panics,
             wait_millis = wait.as_millis(),
-            "a panic has ended a task of the server; it is started again"
+            "a task of the server panicked; it is restarted"
         );
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LONGEST_WAIT);

@@ -174,7 +174,7 @@ fn serve(work: QueuedHash, memory: &mut HashMemory, dummy_hash: &str) {
         }
     }));
     if guarded.is_err() {
-        tracing::error!("a fault while a password was looked at; the others go on");
+        tracing::error!("a panic ended one password check; the others go on");
     }
 }
 
@@ -197,7 +197,7 @@ fn answer(job: &HashJob, memory: &mut HashMemory, dummy_hash: &str) -> HashOutco
         // The panic hook has logged it.
         Ok(Err(_)) => HashOutcome::Failed,
         Err(error) => {
-            tracing::error!(%error, "the system has no thread for hashing a password");
+            tracing::error!(%error, "can't start a thread to hash a password");
             HashOutcome::Failed
         }
     }

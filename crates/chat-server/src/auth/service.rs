@@ -125,7 +125,7 @@ impl ports::Authenticator for AuthService {
         match Token::new() {
             Ok(token) => Some((token.shown(), TokenHash(token.hash()))),
             Err(error) => {
-                tracing::error!(%error, "no token can be made: the system gives no random numbers");
+                tracing::error!(%error, "can't make a token: the system has no random numbers");
                 None
             }
         }

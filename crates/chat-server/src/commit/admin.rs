@@ -25,7 +25,7 @@ pub(super) fn load(book: &Writer) -> Result<StoredServerModeration, StoreError> 
     });
     let bans = book.server_bans()?.into_iter().filter_map(|row| {
         let Ok(target) = ServerBanMask::read(&row.shown) else {
-            tracing::warn!(target = row.shown, "a ban is against what can't be banned any more");
+            tracing::warn!(target = row.shown, "a server ban is skipped: its target isn't valid any more");
             return None;
         };
         let term = row.until.map_or(Term::Permanent, |until| Term::Until(Timestamp(until)));

@@ -248,10 +248,7 @@ impl Committer {
     pub(super) fn close(&mut self) {
         self.progress.enter(CommitStage::Disk);
         if self.keep().is_err() {
-            tracing::warn!(
-                facts = self.pending.len(),
-                "some of what was to be remembered is not kept"
-            );
+            tracing::warn!(changes = self.pending.len(), "the last changes are not stored");
         }
         if let Err(error) = self.book.checkpoint() {
             tracing::warn!("{error}");
@@ -468,7 +465,7 @@ impl Committer {
         match kept {
             Ok(()) => {
                 if std::mem::take(&mut self.failing) {
-                    tracing::info!("lines are stored again");
+                    tracing::info!("messages are stored again");
                 }
                 self.index.keep();
                 self.sweep.raise(&mut self.index, floors);
@@ -610,7 +607,7 @@ impl Committer {
     /// Logs the first failure in a row.
     fn report_failure(&mut self, failure: &StoreError) {
         if !std::mem::replace(&mut self.failing, true) {
-            tracing::error!("{failure}; until then lines are refused, and reading goes on");
+            tracing::error!("{failure}; until then messages are refused, and history can be read");
         }
     }
 
@@ -639,7 +636,7 @@ impl Committer {
     pub(super) fn sweep_step(&mut self, hub: &Hub) {
         self.progress.enter(CommitStage::Disk);
         if let Err(failure) = self.sweep.plan(&mut self.book, &mut self.index, hub) {
-            tracing::warn!("old lines can't be taken out now: {failure}");
+            tracing::warn!("can't delete expired messages now: {failure}");
             self.sweep.rest();
         }
         self.progress.enter(CommitStage::Idle);
@@ -712,7 +709,7 @@ fn slot_of_channel(index: &mut ConversationIndex, name: &ChannelName) {
 }
 
 /// For the log.
-const FULL: &str = "there are as many conversations as have numbers; new ones are refused";
+const FULL: &str = "all conversation numbers are in use; new conversations are refused";
 
 fn full() -> Plan {
     tracing::error!("{FULL}");

@@ -130,7 +130,7 @@ impl ConversationIndex {
                 let Ok(name) = ChannelName::new(&row.shown) else {
                     tracing::warn!(
                         name = row.shown,
-                        "a channel's name is none any more; its lines stay"
+                        "a channel is skipped: its name isn't valid any more; its messages stay"
                     );
                     continue;
                 };

@@ -190,7 +190,7 @@ impl LocalLog {
         flusher.stop();
         let ended = [flush.join(), order.join()];
         if ended.iter().any(Result::is_err) {
-            tracing::error!("a thread that stores lines has failed");
+            tracing::error!("the commit or the flush thread panicked");
         }
     }
 }

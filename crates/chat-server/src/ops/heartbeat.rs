@@ -30,7 +30,7 @@ pub(crate) async fn tell(
             Ok(true) => alive(),
             Ok(false) | Err(_) => {
                 tracing::warn!(
-                    "a probe of the server didn't come through; the service manager isn't told that it is alive"
+                    "a probe of the server failed; the watchdog notification to the service manager is skipped"
                 );
             }
         }

@@ -49,7 +49,7 @@ impl StopSignals {
         }
         for number in REAL_TIME {
             if let Err(error) = signal(SignalKind::from_raw(number)) {
-                tracing::debug!(number, %error, "a signal can't be ignored");
+                tracing::debug!(number, %error, "can't ignore a signal");
             }
         }
         let ignored = ignored_at_start();

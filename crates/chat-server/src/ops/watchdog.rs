@@ -138,7 +138,7 @@ impl WatchedProbe {
         if answer.is_some()
             && let Err(TrySendError::Full(())) = self.ask.try_send(())
         {
-            tracing::debug!(part = self.name, "it is being asked already");
+            tracing::debug!(part = self.name, "a probe is in progress already");
         }
         match self.count.tick(answer) {
             ProbeVerdict::Well => None,
@@ -147,7 +147,7 @@ impl WatchedProbe {
                 tracing::warn!(
                     part = self.name,
                     spot,
-                    "the disk hasn't answered for half a minute"
+                    "the disk hasn't responded for half a minute"
                 );
                 None
             }
@@ -197,7 +197,7 @@ fn end(stuck: Vec<String>) {
     let (done, reported) = sync_channel(1);
     let report = thread::Builder::new().name("report".to_owned()).spawn(move || {
         for one in stuck {
-            tracing::error!("{one}; the process ends, for the service manager to start it again");
+            tracing::error!("{one}; the process aborts, and the service manager restarts it");
         }
         for line in threads() {
             tracing::error!("{line}");

@@ -118,11 +118,11 @@ impl WalProgress {
                 self.written.store(still, Ordering::Relaxed);
             }
             Err(error) if comes_to_an_end(&error) => {
-                tracing::debug!(%error, "a log is written to its place later");
+                tracing::debug!(%error, "a checkpoint is deferred");
             }
             Err(error) => {
                 self.failed.store(true, Ordering::Relaxed);
-                tracing::warn!(%error, "a log could not be written to its place; it is tried again");
+                tracing::warn!(%error, "a checkpoint failed; it is tried again");
             }
         }
     }

@@ -206,34 +206,34 @@ impl StoreError {
 impl StoreErrorKind {
     fn what(self) -> &'static str {
         match self {
-            Self::Full => "there is no room to store lines",
+            Self::Full => "there is no space to store messages",
             Self::ReadOnly => "the database can't be written",
             Self::Io => "the disk fails under the database",
-            Self::Busy => "another program holds the database",
+            Self::Busy => "another program has locked the database",
             Self::Damaged => "the database is damaged",
             Self::TooLong => "it took too long",
             Self::Gone => "a file of the store is not where it was opened",
-            Self::Other => "the database refuses",
+            Self::Other => "the database reports an error",
         }
     }
 
     fn cure(self) -> &'static str {
         match self {
-            Self::Full => "make room on the disk or raise the quota, and it goes on by itself",
+            Self::Full => "free space on the disk or raise the quota; the server recovers by itself",
             Self::ReadOnly => {
-                "give the server the right to write its directory, and it goes on by itself"
+                "give the server the right to write its directory; it recovers by itself"
             }
             Self::Io => {
-                "look at the system's log for the disk; when it works again, so does the server"
+                "look for the disk in the system's log; the server recovers when the disk works again"
             }
             Self::Busy => "end the other program",
             Self::Damaged => "stop the server, keep a copy of its directory, and restore a backup",
             Self::TooLong => "ask for less",
             Self::Gone => {
-                "put it back, and it goes on by itself; a log (-wal, -shm) that is deleted needs no more than a restart; if another \
+                "put it back, and the server recovers by itself; if a log (-wal, -shm) was deleted, restart the server; if another \
                  file is deleted or written over, stop the server and restore a backup (chat-server restore)"
             }
-            Self::Other => "tell the project, with this line",
+            Self::Other => "report it to the project with this line",
         }
     }
 }

@@ -131,7 +131,7 @@ impl OpenFiles {
         };
         let failure = StoreError::told(StoreErrorKind::Gone, &format!("{} {how}", path.display()));
         if !self.is_wrong.swap(true, Ordering::Relaxed) {
-            tracing::error!("{failure}; until then lines are refused, and reading goes on");
+            tracing::error!("{failure}; until then messages are refused, and history can be read");
         }
         Err(failure)
     }
@@ -156,13 +156,13 @@ impl OpenFiles {
         match lock(&self.directory, || {}, 1) {
             Ok(made) => {
                 tracing::warn!(
-                    "the file lock in the data directory was removed, and is made again"
+                    "the lock file in the data directory was removed, and is created again"
                 );
                 *again = Some(made);
             }
             // A tool is checking, or another server is there, which finds the database in use.
             Err(OpenError::InUse { .. }) => {}
-            Err(error) => tracing::debug!(%error, "the lock can't be made again"),
+            Err(error) => tracing::debug!(%error, "can't create the lock file again"),
         }
     }
 }

@@ -343,7 +343,7 @@ pub(super) fn raise(tables: &Connection, journal: &Connection, durability: Durab
         if failure.kind() == StoreErrorKind::Full {
             tracing::debug!("{failure}");
         } else {
-            tracing::warn!("the store's files can't be marked at this start: {failure}");
+            tracing::warn!("can't mark the store's files with a new generation: {failure}");
         }
     }
 }
@@ -405,7 +405,7 @@ pub(super) fn prepare_journal(connection: &Connection) -> rusqlite::Result<()> {
         && let Err(error) =
             connection.execute("ALTER TABLE store ADD COLUMN put INTEGER NOT NULL DEFAULT 0", ())
     {
-        tracing::debug!(%error, "the journal goes without what the tables have of it");
+        tracing::debug!(%error, "can't add the column `put` to the journal");
     }
     Ok(())
 }

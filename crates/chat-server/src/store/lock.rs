@@ -43,7 +43,7 @@ pub(super) fn lock(
     if mode != PRIVATE
         && let Err(error) = file.set_permissions(Permissions::from_mode(PRIVATE))
     {
-        tracing::debug!(%error, path = %path.display(), "the mode of the lock stays as it is");
+        tracing::debug!(%error, path = %path.display(), "can't set the mode of the lock file");
     }
     for _ in 0..tries {
         match file.try_lock() {

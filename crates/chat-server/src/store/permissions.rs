@@ -74,7 +74,7 @@ pub(super) fn give_to_owner(file: &File, path: &Path) {
         Ok(())
     };
     if let Err(error) = given() {
-        tracing::debug!(%error, path = %path.display(), "a file can't be given to the owner of its directory");
+        tracing::debug!(%error, path = %path.display(), "can't give a file to the owner of its directory");
     }
 }
 

@@ -64,7 +64,7 @@ impl PartialBackup {
 impl Drop for PartialBackup {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_file(&self.0) {
-            tracing::warn!(path = %self.0.display(), %error, "the half-made copy is left behind");
+            tracing::warn!(path = %self.0.display(), %error, "can't remove the incomplete copy");
         }
     }
 }

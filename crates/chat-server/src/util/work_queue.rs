@@ -68,7 +68,7 @@ pub(crate) enum Priority {
 /// Lowers the priority of this thread, irrevocably.
 pub(crate) fn lower_priority(to: Priority) {
     if let Err(error) = rustix::process::setpriority_process(None, to as i32) {
-        tracing::debug!(%error, "a thread goes on at the usual priority");
+        tracing::debug!(%error, "can't lower the priority of a thread");
     }
 }
 

@@ -79,7 +79,7 @@ impl Journal {
             && let Err(error) = lengthen(&mut self.connection, WalLimits::OF_JOURNAL)
         {
             // It grows as needed then.
-            tracing::debug!(%error, "the log could not be made long");
+            tracing::debug!(%error, "can't preallocate the WAL");
         }
     }
 
@@ -215,7 +215,7 @@ fn give_sums(connection: &Connection) -> rusqlite::Result<bool> {
     }
     let given = connection.execute("ALTER TABLE batch ADD COLUMN sum INTEGER", ());
     if let Err(error) = &given {
-        tracing::debug!(%error, "rows of the journal go without a checksum");
+        tracing::debug!(%error, "can't add checksums to the journal");
     }
     Ok(given.is_ok())
 }

@@ -96,7 +96,7 @@ impl Matcher {
         let parts =
             AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(longest);
         if let Err(error) = &parts {
-            tracing::warn!(%error, "patterns of words are matched one by one");
+            tracing::warn!(%error, "can't build the matcher of a word filter; its patterns are matched one by one");
         }
         Self { whole, starred, parts: parts.ok() }
     }
