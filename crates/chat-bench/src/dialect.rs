@@ -16,7 +16,7 @@ pub(crate) const FLOOR_ENTER: &str = "/enter ";
 /// The bare loop's answer to [`FLOOR_ENTER`].
 pub(crate) const FLOOR_ENTERED: &str = "* entered";
 
-/// How one talks to a server.
+/// The language of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Dialect {
@@ -26,7 +26,7 @@ pub(crate) enum Dialect {
     Json,
     /// RFC 2812
     Irc,
-    /// The bare loop, which sends each line to everybody else in the room
+    /// The bare loop, which sends each line to all other members of the channel
     Floor,
 }
 

@@ -54,31 +54,31 @@ struct BenchArgs {
     how: MeasureArgs,
 }
 
-/// How it is measured.
+/// What is measured, and where the data and the results go.
 #[derive(clap::Args)]
 struct MeasureArgs {
-    /// The servers that are measured; each is started
+    /// Servers to start and measure
     #[arg(long, value_enum, value_delimiter = ',', global = true)]
     server: Vec<SubjectKind>,
-    /// Measure the server that listens there instead
+    /// Measure the running server at this address instead
     #[arg(long, value_name = "ADDR", requires = "pid", global = true)]
     connect: Option<SocketAddr>,
-    /// Its process
+    /// The process id of that server
     #[arg(long, requires = "connect", global = true)]
     pid: Option<u32>,
-    /// How one talks to it
+    /// The protocol of that server
     #[arg(long, value_enum, default_value = "irc", global = true)]
     dialect: Dialect,
-    /// Where data goes: the disk that is measured
+    /// The folder of the servers' data; it determines the disk that is measured
     #[arg(long, default_value = "target/bench", global = true)]
     data: PathBuf,
-    /// Small: all of it in some minutes
+    /// Small sizes: every scenario in some minutes
     #[arg(long, global = true)]
     quick: bool,
-    /// Only whether it works
+    /// Tiny sizes: checks that every scenario works
     #[arg(long, conflicts_with = "quick", global = true)]
     smoke: bool,
-    /// Results as JSON
+    /// Print the results as JSON
     #[arg(long, global = true)]
     json: bool,
 }
@@ -101,9 +101,9 @@ enum BenchCommand {
     Report(report::BenchReport),
     Million(simulation::million::Million),
     Contention(simulation::contention::Contention),
-    /// The bare loop, which sends each line to everybody else; it runs until it is killed
+    /// Run the bare loop, which sends each line to all other clients, until it is killed
     Floor {
-        /// One write for each receiver and all that is ready, instead of one for each line
+        /// Write all pending lines to a receiver at once, instead of one by one
         #[arg(long)]
         batch: bool,
     },

@@ -31,20 +31,20 @@ use crate::plan::{self, Scale};
 use crate::scenario::{Bench, Scenario};
 use crate::subject::SubjectKind;
 
-/// All scenarios with all servers that are installed, written as a page with tables and plots
+/// Run all scenarios with all installed servers, and write a page with tables and plots
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct BenchReport {
-    /// The page; plots are drawn into the folder of its name beside it [default:
-    /// docs/benchmarks.md; with --quick and --smoke report.md where the data is]
+    /// The page; its plots go into the folder of the same name beside it [default:
+    /// docs/benchmarks.md; with --quick and --smoke report.md in the folder of the data]
     #[arg(long, value_name = "FILE")]
     page: Option<PathBuf>,
-    /// How often everything is measured [default: 3; once with --quick and --smoke]
+    /// Number of measurements of each scenario [default: 3; with --quick and --smoke 1]
     #[arg(long)]
     repeats: Option<usize>,
-    /// Only these scenarios
+    /// Run these scenarios only
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Measure nothing: write the page anew from these results
+    /// Measure nothing: write the page from these results
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
 }
@@ -178,7 +178,7 @@ fn is_told(scenario: &dyn Scenario, kind: SubjectKind) -> bool {
 }
 
 /// The requested servers that are installed.
-#[expect(clippy::print_stderr, reason = "for whoever runs the benchmark")]
+#[expect(clippy::print_stderr, reason = "progress at the terminal")]
 fn present(asked: &[SubjectKind]) -> Vec<SubjectKind> {
     let asked = if asked.is_empty() { &SubjectKind::STARTED[..] } else { asked };
     let (there, missing): (Vec<_>, Vec<_>) =

@@ -156,7 +156,7 @@ fn told_address(child: &mut Child) -> anyhow::Result<SocketAddr> {
 }
 
 /// Polls until a server listens that doesn't log its address.
-#[expect(clippy::disallowed_methods, reason = "it tells nobody when it listens")]
+#[expect(clippy::disallowed_methods, reason = "it reports no event when it listens")]
 fn listens(child: &mut Child, address: SocketAddr) -> anyhow::Result<()> {
     let begun = Instant::now();
     while TcpStream::connect(address).is_err() {

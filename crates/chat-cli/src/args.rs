@@ -11,96 +11,94 @@ use crate::address::Address;
 
 const EXAMPLES: &str = "\
 Examples:
-  chat-cli                                    connect to this machine, be asked for a name
+  chat-cli                                    connect to this machine, and ask for a name
   chat-cli -c chat.example.org -n alice       a server elsewhere, on the usual port
   chat-cli -c /run/chat-server/chat.sock      a Unix socket
-  chat-cli -n alice -e general -e dev         enter two channels; #dev is where one speaks
-  uptime | chat-cli -n monitor -e ops         say one line from a script
-  tail -f log | chat-cli -n logger -e ops     say lines as they come
-  chat-cli -n cron --send '#ops' --once <log  say each line once, whatever happens, or exit
+  chat-cli -n alice -e general -e dev         enter two channels; lines go to #dev
+  uptime | chat-cli -n monitor -e ops         send one line from a script
+  tail -f log | chat-cli -n logger -e ops     send lines as they come
+  chat-cli -n cron --send '#ops' --once <log  send each line exactly once, or fail
 
-At a terminal, Tab completes commands, #channels, names and settings, Up brings earlier
-lines back, /help shows what the server can do, /quit or Ctrl-D leaves. A lost connection
-is told and tried again until it is back; what was typed meanwhile is said then, and what
-was missed is shown, each line once.
+At a terminal, Tab completes commands, #channels, names and settings, Up recalls earlier
+lines, /help lists the server's commands, /quit or Ctrl-D leaves. After a lost connection
+the client reconnects by itself, sends the lines typed meanwhile, and shows the missed
+messages, each once.
 
-In a pipe, each line of the input is sent as if it had been typed (so a line that begins
-with / is a command; a second / in front says it instead), and what comes from the server
-is printed as plain lines. The client leaves when the input has ended and every line is
-answered.
+In a pipe, each line of the input is sent as if it were typed (so a line that begins with
+/ is a command; // sends it as text), and the server's lines are printed without colours.
+The client leaves when the input has ended and every line is answered.
 
-With --send each line of the input is said, word for word, and nothing is printed unless
-something went wrong. A channel that has to be entered first is entered. With --once what
-was not answered is sent again, over lost connections and restarts of the server, and yet
-said once; --timeout bounds how long.
+With --send each line of the input is sent word for word, and nothing is printed unless it
+fails. A channel is entered first if necessary. With --once unanswered lines are sent
+again after lost connections and restarts of the server, without duplicates; --timeout
+limits the time for each line.
 
-Who has an account signs in: by the password that is asked for, by the token that the last
-sign-in has left behind, or by --token-file, CHAT_TOKEN or --password-file.
+An account signs in by a password at the prompt, by the token stored at the last sign-in,
+or by --token-file, CHAT_TOKEN or --password-file.
 
-Exit codes: 0 everything was said or answered; 1 the server refused a line, the name or a
+Exit codes: 0 every line was sent or answered; 1 the server refused a line, the name or a
 channel; 2 wrong use of the command line; 3 the server can't be reached, or was lost;
 4 not signed in: the name needs a password or token, and there is none or a wrong one;
-5 not everything was said in time; 6 a line of the input can't be said.";
+5 not every line was sent in time; 6 a line of the input can't be sent.";
 
 /// The client of chat-server, for terminals and for pipes.
 #[derive(Debug, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that may be given or not")]
 #[command(name = "chat-cli", version, after_long_help = EXAMPLES, after_help = "See --help for examples and exit codes.")]
 pub(crate) struct ClientArgs {
-    /// Where the server is: HOST:PORT, HOST (port 5002), or the path of a Unix socket (with a `/`)
+    /// The server's address: HOST:PORT, HOST (port 5002), or the path of a Unix socket (with a `/`)
     #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1:5002")]
     pub(crate) connect: Address,
 
-    /// The name to take; without it one is asked for (in a pipe: the first line is the name)
+    /// The name to use [default: ask for one; in a pipe: the first line]
     #[arg(short, long, visible_alias = "user", value_parser = one_word)]
     pub(crate) name: Option<String>,
 
-    /// A channel to enter, made if it is absent; may be given several times, one speaks in the last
+    /// A channel to enter, or to create if it is missing; may be repeated, and lines go to the last
     #[arg(short, long, value_name = "CHANNEL", value_parser = channel)]
     pub(crate) enter: Vec<String>,
 
-    /// Say the lines of the input into this #channel or to this @user, and leave (quote it: '#dev')
+    /// Send the lines of the input to this #channel or @user, and leave (quote it: '#dev')
     #[arg(long, value_name = "TARGET", value_parser = target, requires = "name", conflicts_with = "enter")]
     pub(crate) send: Option<String>,
 
-    /// With --send: try again until each line is said, and say none twice
+    /// With --send: retry until each line is sent, without duplicates
     #[arg(long, requires = "send")]
     pub(crate) once: bool,
 
-    /// With --once: how long one line may take, such as 90, 90s or 5m
+    /// With --once: the time limit of each line, such as 90, 90s or 5m
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "60s", requires = "once")]
     pub(crate) timeout: Duration,
 
-    /// With --once: lines with the same key and number are the same, also if the command is run
-    /// again
+    /// With --once: a key for this input; a second run with the same key sends no line again
     #[arg(long, value_name = "WORD", value_parser = key, requires = "once")]
     pub(crate) key: Option<String>,
 
-    /// With --send: make the channel if it is absent
+    /// With --send: create the channel if it is missing
     #[arg(long, requires = "send")]
     pub(crate) create: bool,
 
-    /// A file that holds a token to sign in with, and that only you may read
+    /// A file with a token to sign in with; only you may have access to it
     #[arg(long, value_name = "FILE", requires = "name")]
     pub(crate) token_file: Option<PathBuf>,
 
-    /// A file that holds the password to sign in with, and that only you may read
+    /// A file with the password to sign in with; only you may have access to it
     #[arg(long, value_name = "FILE", requires = "name")]
     pub(crate) password_file: Option<PathBuf>,
 
-    /// Neither use nor keep a sign-in of before
+    /// Neither use nor store a token of an earlier sign-in
     #[arg(long)]
     pub(crate) no_keep: bool,
 
-    /// Ring the terminal's bell when your name is said, and for private lines
+    /// Ring the terminal's bell for mentions and private messages
     #[arg(long)]
     pub(crate) bell: bool,
 
-    /// Plain lines without an editor or colours, even at a terminal
+    /// No editor and no colours, even at a terminal
     #[arg(long)]
     pub(crate) plain: bool,
 
-    /// No colours (the variable `NO_COLOR` says the same)
+    /// No colours (like the environment variable `NO_COLOR`)
     #[arg(long)]
     pub(crate) no_color: bool,
 }

@@ -145,7 +145,9 @@ impl Server {
         context.closing.cancel();
         while listeners.join_next().await.is_some() {}
         if tokio::time::timeout(SETTLE_DEADLINE, hub.close()).await.is_err() {
-            tracing::warn!("the disk is too slow: the last messages are unanswered, and may not be stored");
+            tracing::warn!(
+                "the disk is too slow: the last messages are unanswered, and may not be stored"
+            );
         }
         hub.close_all(CloseReason::Shutdown);
         context.tasks.close();
@@ -155,9 +157,7 @@ impl Server {
         }
         let stopped = tokio::task::spawn_blocking(move || order.stop());
         if tokio::time::timeout(STORE_DEADLINE, stopped).await.is_err() {
-            tracing::warn!(
-                "the disk is too slow to close the store; the next start recovers it"
-            );
+            tracing::warn!("the disk is too slow to close the store; the next start recovers it");
         }
         drop(watchdog);
     }

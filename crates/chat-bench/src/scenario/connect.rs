@@ -8,10 +8,10 @@ use crate::meter::Meter;
 use crate::outcome::{Figures, Finding, Measure, float, mebibytes};
 use crate::subject::SubjectKind;
 
-/// People connect and give a name
+/// Connections and names
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Connect {
-    /// How many
+    /// Number of clients
     #[arg(long, default_value_t = 10_000)]
     pub(crate) people: usize,
 }

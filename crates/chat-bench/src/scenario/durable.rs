@@ -15,13 +15,13 @@ use crate::subject::{SubjectKind, SubjectServer, SubjectSetup};
 use crate::talker::BenchClient;
 use crate::words::{BenchRng, Times};
 
-/// Lines a second from many senders; one sender against a bare `SQLite` commit
+/// Stored messages per second of many senders, and of one, compared with bare `SQLite` commits
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Durable {
-    /// Lines that are said by many
+    /// Messages of the many senders
     #[arg(long, default_value_t = 800_000)]
     pub(crate) lines: u64,
-    /// Lines that are said by one
+    /// Messages of the one sender
     #[arg(long, default_value_t = 3000)]
     pub(crate) singles: usize,
 }

@@ -12,22 +12,22 @@ use crate::outcome::{Finding, Measure, of_load};
 use crate::subject::SubjectKind;
 use crate::words::Texts;
 
-/// One room; everybody hears everything
+/// Messages to all members of one channel
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Fanout {
-    /// How many are in it
+    /// Number of members
     #[arg(long, default_value_t = 100)]
     pub(crate) people: usize,
-    /// How many of them speak, in turns
+    /// Number of members that send, in turns
     #[arg(long, default_value_t = 1)]
     pub(crate) speakers: usize,
-    /// Lines that are under way at once
+    /// Messages in flight
     #[arg(long, default_value_t = 16)]
     pub(crate) in_flight: u64,
-    /// Lines a second, whatever the server does, instead of so many under way
+    /// Send this many messages per second, instead of keeping a number in flight
     #[arg(long)]
     pub(crate) rate: Option<u64>,
-    /// For how long
+    /// Duration
     #[arg(long, default_value_t = 3.0)]
     pub(crate) seconds: f64,
 }

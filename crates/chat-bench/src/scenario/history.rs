@@ -11,13 +11,13 @@ use crate::subject::{SubjectKind, SubjectSetup};
 use crate::talker::BenchClient;
 use crate::words::{BenchRng, Times};
 
-/// History, entry and search with many lines stored
+/// History, joins and searches with many stored messages
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct HistoryScenario {
-    /// How many; they are made if they aren't there, and left
+    /// Number of stored messages; generated if they are missing, and not removed
     #[arg(long, default_value_t = 10_000_000)]
     pub(crate) lines: u64,
-    /// How often each is asked
+    /// Number of times that each query is sent
     #[arg(long, default_value_t = 200)]
     pub(crate) tries: usize,
 }

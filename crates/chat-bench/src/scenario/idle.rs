@@ -7,16 +7,16 @@ use crate::load::{Swarm, crowd};
 use crate::outcome::{Figures, Finding, Measure, float, mebibytes};
 use crate::subject::{SubjectKind, SubjectServer};
 
-/// People who have a name, are in one room each, and do nothing
+/// Clients in one channel each, without activity
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Idle {
-    /// How many, step by step; memory of each is measured from the first to the last
+    /// Numbers of clients; memory of each is measured from the first number to the last
     #[arg(long, value_delimiter = ',', default_values_t = [1_000, 5_000, 10_000, 19_500])]
     pub(crate) people: Vec<usize>,
-    /// How many are in a room
+    /// Members of each channel
     #[arg(long, default_value_t = 100)]
     pub(crate) room: usize,
-    /// For how many seconds nothing is done
+    /// Duration of the pause
     #[arg(long, default_value_t = 2.0)]
     pub(crate) seconds: f64,
 }

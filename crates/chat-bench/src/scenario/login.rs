@@ -10,19 +10,19 @@ use crate::outcome::{Figures, Finding, Measure, float, mebibytes};
 use crate::subject::{SubjectKind, SubjectSetup};
 use crate::words::Texts;
 
-/// Accounts sign in by token at once, and are back in their channels
+/// Simultaneous sign-ins by token, and resumption of memberships
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Login {
-    /// How many
+    /// Number of accounts
     #[arg(long, default_value_t = 10_000)]
     pub(crate) people: usize,
-    /// Channels that there are
+    /// Number of channels
     #[arg(long, default_value_t = 500)]
     pub(crate) channels: usize,
-    /// Channels that each is in
+    /// Memberships of each account
     #[arg(long, default_value_t = 3)]
     pub(crate) each: usize,
-    /// Sign-ins that are under way at once
+    /// Sign-ins in flight
     #[arg(long, default_value_t = 1000)]
     pub(crate) at_once: usize,
 }

@@ -15,19 +15,19 @@ use crate::outcome::{Finding, Measure, mebibytes, of_load};
 use crate::subject::SubjectKind;
 use crate::words::{BenchRng, Texts};
 
-/// A day like any other, in seconds
+/// A mix of messages, joins, private messages and bursts
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Mixed {
-    /// How many people there are
+    /// Number of clients
     #[arg(long, default_value_t = 2000)]
     pub(crate) people: usize,
-    /// How many rooms
+    /// Number of channels
     #[arg(long, default_value_t = 200)]
     pub(crate) rooms: usize,
-    /// How many times a second somebody does something
+    /// Actions per second in all
     #[arg(long, default_value_t = 1000)]
     pub(crate) rate: u64,
-    /// For how long
+    /// Duration
     #[arg(long, default_value_t = 10.0)]
     pub(crate) seconds: f64,
 }

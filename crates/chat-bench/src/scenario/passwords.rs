@@ -11,19 +11,19 @@ use crate::outcome::{Finding, Measure, of_load};
 use crate::subject::{SubjectKind, SubjectSetup};
 use crate::words::{BenchRng, Texts};
 
-/// People log in by password at once while others talk
+/// Simultaneous logins by password, while other clients send messages
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Passwords {
-    /// How many log in
+    /// Number of logins
     #[arg(long, default_value_t = 100)]
     pub(crate) people: usize,
-    /// How many others talk, in rooms of ten
+    /// Number of other clients, in channels of ten
     #[arg(long, default_value_t = 1000)]
     pub(crate) others: usize,
-    /// Lines a second that they say
+    /// Messages per second of the other clients
     #[arg(long, default_value_t = 1000)]
     pub(crate) rate: u64,
-    /// For how long, without and with those who log in
+    /// Duration, once without and once with logins
     #[arg(long, default_value_t = 5.0)]
     pub(crate) seconds: f64,
 }

@@ -10,13 +10,13 @@ use crate::outcome::{Finding, Measure, float, of_load};
 use crate::subject::SubjectKind;
 use crate::words::Texts;
 
-/// Pairs who write to each other, back and forth
+/// Pairs of clients that answer each other's messages
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Pingpong {
-    /// How many pairs
+    /// Number of pairs
     #[arg(long, default_value_t = 100)]
     pub(crate) pairs: usize,
-    /// For how long
+    /// Duration
     #[arg(long, default_value_t = 3.0)]
     pub(crate) seconds: f64,
 }

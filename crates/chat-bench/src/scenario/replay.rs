@@ -9,13 +9,13 @@ use crate::meter::Meter;
 use crate::outcome::{Figures, Finding, Measure, float};
 use crate::subject::SubjectKind;
 
-/// Many enter a room at once and are told all that was said there
+/// Many clients join a channel at once and receive its history
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Replay {
-    /// How many enter
+    /// Number of clients that join
     #[arg(long, default_value_t = 200)]
     pub(crate) people: usize,
-    /// How many lines were said
+    /// Number of messages in the history
     #[arg(long, default_value_t = 2000)]
     pub(crate) lines: u64,
 }

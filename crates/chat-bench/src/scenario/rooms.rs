@@ -11,22 +11,22 @@ use crate::outcome::{Finding, Measure, of_load};
 use crate::subject::SubjectKind;
 use crate::words::{BenchRng, Texts};
 
-/// Many small rooms
+/// Many small channels
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Rooms {
-    /// How many
+    /// Number of channels
     #[arg(long = "rooms", default_value_t = 1000)]
     pub(crate) count: usize,
-    /// How many people are in each
+    /// Members of each channel
     #[arg(long, default_value_t = 10)]
     pub(crate) people: usize,
-    /// In how many of them each person is
+    /// Channels of each client
     #[arg(long, default_value_t = 1)]
     pub(crate) memberships: usize,
-    /// Lines a second in all
+    /// Messages per second in all
     #[arg(long, default_value_t = 10_000)]
     pub(crate) rate: u64,
-    /// For how long
+    /// Duration
     #[arg(long, default_value_t = 5.0)]
     pub(crate) seconds: f64,
 }

@@ -9,16 +9,16 @@ use crate::meter::Meter;
 use crate::outcome::{Figures, Finding, Measure, float, mebibytes, of_load};
 use crate::subject::SubjectKind;
 
-/// Some never read
+/// One channel with members that stop reading
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Slow {
-    /// How many are in the room
+    /// Number of members
     #[arg(long, default_value_t = 100)]
     pub(crate) people: usize,
-    /// How many of them stop to read
+    /// Number of members that stop reading
     #[arg(long, default_value_t = 5)]
     pub(crate) stuck: usize,
-    /// Lines that are said; the system keeps some ten thousand for each who is stuck
+    /// Number of messages; the kernel buffers some ten thousand for each stalled member
     #[arg(long, default_value_t = 60_000)]
     pub(crate) lines: u64,
 }

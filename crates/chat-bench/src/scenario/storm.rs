@@ -9,13 +9,13 @@ use crate::meter::Meter;
 use crate::outcome::{Figures, Finding, Measure, float, mebibytes};
 use crate::subject::SubjectKind;
 
-/// People connect, enter a room and vanish, over and over
+/// Clients that repeatedly connect, join a channel and disconnect
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Storm {
-    /// How many at once [default: as many as the server stands]
+    /// Number of clients at a time [default: as many as the server can take]
     #[arg(long)]
     pub(crate) at_once: Option<usize>,
-    /// For how long
+    /// Duration
     #[arg(long, default_value_t = 3.0)]
     pub(crate) seconds: f64,
 }

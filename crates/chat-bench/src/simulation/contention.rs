@@ -9,13 +9,13 @@ use super::{SimulatedHub, send, until};
 use crate::outcome::float;
 use crate::subject::process::Process;
 
-/// The same work on more and more threads
+/// The same work on a rising number of threads
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Contention {
-    /// How many threads
+    /// Numbers of threads
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 4, 8, 16])]
     threads: Vec<usize>,
-    /// How long each kind of work is done
+    /// Duration of each kind of work
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
 }

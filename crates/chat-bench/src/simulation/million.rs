@@ -13,13 +13,13 @@ use crate::subject::process::Process;
 /// A million sessions in one process
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Million {
-    /// How many sessions
+    /// Number of sessions
     #[arg(long, default_value_t = 1_000_000)]
     sessions: usize,
-    /// How many of them are in one room; the others are in rooms of a thousand
+    /// Members of the large channel; the other sessions are in channels of a thousand
     #[arg(long, default_value_t = 100_000)]
     room: usize,
-    /// How many of that room leave it and enter it again
+    /// Members of the large channel that leave it and enter it again
     #[arg(long, default_value_t = 10_000)]
     movers: usize,
 }

@@ -16,19 +16,19 @@ use crate::dialect::Dialect;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum SubjectKind {
-    /// Ours, in the text form
+    /// chat-server, in the text format
     Chat,
-    /// Ours, in the JSON form
+    /// chat-server, in the JSON format
     ChatJson,
     /// A bare loop that writes each line alone
     Floor,
-    /// A bare loop that writes once for all that is ready
+    /// A bare loop that writes all pending lines at once
     FloorBatch,
     /// `ngIRCd`, if it is installed
     Ngircd,
     /// `InspIRCd`, if it is installed
     Inspircd,
-    /// The one that --connect names
+    /// The server at the address of --connect
     Other,
 }
 

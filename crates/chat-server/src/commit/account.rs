@@ -40,7 +40,10 @@ pub(super) fn load(
     }
     for row in rows {
         let Ok(name) = UserName::new(&row.shown) else {
-            tracing::warn!(name = row.shown, "an account is skipped: its name isn't valid any more");
+            tracing::warn!(
+                name = row.shown,
+                "an account is skipped: its name isn't valid any more"
+            );
             continue;
         };
         let reason = row.away.as_deref().and_then(Text::new);

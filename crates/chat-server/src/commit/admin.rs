@@ -25,7 +25,10 @@ pub(super) fn load(book: &Writer) -> Result<StoredServerModeration, StoreError> 
     });
     let bans = book.server_bans()?.into_iter().filter_map(|row| {
         let Ok(target) = ServerBanMask::read(&row.shown) else {
-            tracing::warn!(target = row.shown, "a server ban is skipped: its target isn't valid any more");
+            tracing::warn!(
+                target = row.shown,
+                "a server ban is skipped: its target isn't valid any more"
+            );
             return None;
         };
         let term = row.until.map_or(Term::Permanent, |until| Term::Until(Timestamp(until)));

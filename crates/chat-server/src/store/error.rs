@@ -219,7 +219,9 @@ impl StoreErrorKind {
 
     fn cure(self) -> &'static str {
         match self {
-            Self::Full => "free space on the disk or raise the quota; the server recovers by itself",
+            Self::Full => {
+                "free space on the disk or raise the quota; the server recovers by itself"
+            }
             Self::ReadOnly => {
                 "give the server the right to write its directory; it recovers by itself"
             }

@@ -281,7 +281,9 @@ impl Memtable {
         match self.flush_all() {
             Err(failure) if failure.kind() == StoreErrorKind::Damaged => Err(failure),
             Err(failure) => {
-                tracing::error!("{failure}; until then messages are refused, and history can be read");
+                tracing::error!(
+                    "{failure}; until then messages are refused, and history can be read"
+                );
                 Ok(())
             }
             Ok(()) => Ok(()),
@@ -483,7 +485,9 @@ impl Memtable {
         let row = self.state().row + 1;
         let appended = lock(journal).append(row, batch.records());
         if let Err(failure) = appended {
-            tracing::debug!("can't write to the journal; the messages are in the tables: {failure}");
+            tracing::debug!(
+                "can't write to the journal; the messages are in the tables: {failure}"
+            );
             return;
         }
         let mut state = self.state();
