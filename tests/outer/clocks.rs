@@ -140,7 +140,7 @@ async fn what_ends_soon_ends_soon_though_the_clock_is_set_back() {
     ok(&mut alice, "/mute bob for 1s").await;
     ok(&mut alice, "/set slow 1s").await;
     machine.is_off_by(-400 * DAY_MILLIS);
-    // Each ends on time, and would last 400 days by the wall clock.
+    // Each ends on time; by the wall clock it would last 400 days.
     while bob.ask_json("/say #general hello").await.1["type"] != "ok" {}
     while bob.ask_json("/say #general hello").await.1["type"] != "ok" {}
 

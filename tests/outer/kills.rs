@@ -348,7 +348,7 @@ async fn talk_until_killed(
     }
     fuse.burnt.notified().await;
     // Any moment of a commit, not only the one after its answers.
-    #[expect(clippy::disallowed_methods, reason = "what is waited for is a moment of no event")]
+    #[expect(clippy::disallowed_methods, reason = "the awaited state has no event")]
     std::thread::sleep(Duration::from_micros(dice.below(3000)));
     server.kill().await;
     let mut truth = Truth::default();
@@ -393,7 +393,7 @@ async fn one_life(seed: u64, kills: u64, data: &Path, slowest: &mut Duration) ->
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the moment of the kill is a time")]
+#[expect(clippy::disallowed_methods, reason = "the kill comes at a random time")]
 fn a_kill_during_a_start_never_leads_to_a_refusal() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

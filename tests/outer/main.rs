@@ -8,12 +8,12 @@
 //! * [`folding`]: case folding in search, filters, bans and mentions.
 //! * [`framing`]: bytes to lines, over the wire.
 //! * [`last_words`]: lines received before a peer is gone.
-//! * [`resources`]: what one peer can cost others, and deadlines.
+//! * [`resources`]: the cost of one peer for others, and deadlines.
 //! * [`running`]: bans, mutes and settings, their duration, and a kill.
 //! * [`operation`]: flags, settings, signals, listeners, the log.
 //! * [`picture`]: the picture of the README, drawn from a real session.
 //! * [`programs`]: the real `telnet` and `nc`.
-//! * [`shares`]: what one account or address may use.
+//! * [`shares`]: the shares of one account or address.
 //! * [`shell`]: shell commands of the pages.
 //! * [`store`]: messages after a restart, history and search.
 //! * [`kills`]: the server is killed under load, again and again, and loses no answered message.
@@ -25,7 +25,7 @@
 //! * [`order`]: the order of events.
 //! * [`stress`]: many clients send random commands at once.
 //! * [`model`]: the events of all clients agree, whatever they do at once.
-//! * [`process`]: a log that nobody reads, and signals.
+//! * [`process`]: an unread log, and signals.
 //! * [`service`]: the systemd unit and its notifications.
 //! * [`tools`]: backup, check, export, import and restore.
 
@@ -35,7 +35,7 @@
     clippy::panic,
     clippy::print_stderr,
     clippy::unwrap_used,
-    reason = "a test fails by some and tells by others, and need not be fast"
+    reason = "a test may panic, print and block"
 )]
 
 mod accounts;

@@ -189,7 +189,7 @@ async fn operators_of_the_server_act_in_every_channel_and_it_is_recorded() {
         ("/op #dev root-1", "op", "#dev root-1"),
     ];
     for (line, ..) in acts {
-        // Others don't even learn that the channel exists.
+        // To other users the channel doesn't exist.
         assert_eq!(root.ask_json(line).await.1["code"], "no-such-channel", "{line}");
     }
     kept.admin_json(&["grant", "root-1"]).await;

@@ -1,6 +1,7 @@
 //! The picture of the README: `nc` and `chat-cli` at two terminals, drawn from a real run.
 //!
-//! `UPDATE=1 cargo test -p chat-tests --test outer picture` draws it anew; else it is compared.
+//! `UPDATE=1 cargo test -p chat-tests --test outer picture` draws it again; otherwise it is
+//! compared.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -83,7 +84,7 @@ impl Pane {
         let date = Regex::new("[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}").unwrap();
         let mut rows = Vec::new();
         for (at, text) in screen.rows(0, COLUMNS).enumerate() {
-            // Every moment is the same one.
+            // Times are replaced by a constant.
             let text = time.replace(&text, "07:44");
             let text = date.replace_all(&text, "2026-11-22 07:44:05");
             let typed = self.typed.contains(&text.trim_end());
@@ -174,7 +175,7 @@ fn draw(svg: &mut String, pane: &Pane, left: f32, height: f32) {
                 colour = "#0d1117";
             }
             let bold = if style.bold { " font-weight=\"bold\"" } else { "" };
-            // Blanks at the ends and in a row are left out: not every viewer keeps them.
+            // Leading, trailing and repeated blanks are omitted: not every viewer preserves them.
             let mut x = x;
             for part in text.split("  ") {
                 let begins = x + WIDTH * columns(part) - WIDTH * columns(part.trim_start());

@@ -1,4 +1,4 @@
-//! The process: a log that nobody reads, and signals.
+//! The process: an unread log, and signals.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};

@@ -361,7 +361,7 @@ async fn an_operator_with_an_account_keeps_the_right_and_passes_it_on() {
     ok(&mut bob, "hello").await;
     alice.send("/quit").await;
     alice.read_to_end().await;
-    // While an operator is only offline, nobody is promoted.
+    // While an operator is only offline, no member is promoted.
     assert_eq!(code(&mut bob, "/set slow 10s").await, "not-allowed");
     server.kill().await;
 

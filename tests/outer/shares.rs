@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chat_testkit::client::Skip;
 use chat_testkit::server::{ServerSetup, TestServer};
 
-/// A server without rate limits and with small shares.
+/// A server without rate limits, with small shares.
 async fn frugal(limits: &str) -> TestServer {
     let limits = format!("[limits]\nburst_lines = 100000\nlines_per_second = 100000\n{limits}\n");
     ServerSetup::default().config(limits).start().await

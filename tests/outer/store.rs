@@ -237,7 +237,7 @@ async fn history_is_told_in_any_range_and_replayed_on_entry() {
         assert_eq!(answer["count"].as_u64(), Some(found.len() as u64), "{line}");
     }
     assert_eq!(code(&bob.ask_json("/history after 701").await), "bad-argument");
-    // In the text form, with the date.
+    // In the text format, with the date.
     let mut carol = server.person("carol").await;
     let told = carol.ask("/enter general").await;
     assert_eq!(told[0], "* You entered #general (2 here).");

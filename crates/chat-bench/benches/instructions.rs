@@ -7,7 +7,7 @@
     clippy::exit,
     missing_docs,
     unused_qualifications,
-    reason = "a benchmark fails by it; the groups are a macro's"
+    reason = "a benchmark may panic; a macro defines the groups"
 )]
 
 mod channel;

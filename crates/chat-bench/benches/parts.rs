@@ -4,7 +4,7 @@
 #![allow(
     clippy::unwrap_used,
     missing_docs,
-    reason = "a benchmark fails by it; the group is a macro's"
+    reason = "a benchmark may panic; a macro defines the group"
 )]
 
 mod channel;

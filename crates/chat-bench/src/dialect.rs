@@ -20,9 +20,9 @@ pub(crate) const FLOOR_ENTERED: &str = "* entered";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Dialect {
-    /// Our protocol in the text form
+    /// Our protocol in the text format
     Text,
-    /// Our protocol in the JSON form
+    /// Our protocol in the JSON format
     Json,
     /// RFC 2812
     Irc,

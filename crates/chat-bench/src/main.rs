@@ -7,7 +7,7 @@
 //!
 //! * [`scenario`]: the scenarios, one file each.
 //! * [`plan`]: the sizes of a report's scenarios.
-//! * [`subject`]: the server that is measured, ours or a peer, and what it costs.
+//! * [`subject`]: the measured server, ours or a peer, and its resource usage.
 //! * [`load`]: the load generator: many connections on one thread.
 //! * [`dialect`]: the protocol of a server of each kind.
 //! * [`stamp`]: the time in a message's text.
@@ -142,7 +142,11 @@ impl MeasureArgs {
         suit
     }
 
-    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the results, and what has none")]
+    #[expect(
+        clippy::print_stdout,
+        clippy::print_stderr,
+        reason = "results and failures are printed"
+    )]
     fn run(&self, given: Box<dyn Scenario>) -> anyhow::Result<()> {
         let name = given.name();
         let scenarios = match self.scale() {
@@ -182,7 +186,11 @@ impl MeasureArgs {
     }
 }
 
-#[expect(clippy::print_stdout, clippy::unnecessary_wraps, reason = "the results, and the end")]
+#[expect(
+    clippy::print_stdout,
+    clippy::unnecessary_wraps,
+    reason = "prints the results and sets the exit code"
+)]
 fn told(table: &str) -> anyhow::Result<()> {
     println!("{table}");
     Ok(())

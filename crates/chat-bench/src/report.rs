@@ -171,7 +171,7 @@ impl Results {
     }
 }
 
-/// The JSON form is measured where it makes a difference.
+/// The JSON format is measured where it makes a difference.
 fn is_told(scenario: &dyn Scenario, kind: SubjectKind) -> bool {
     let in_json = ["fanout", "durable", "history"].contains(&scenario.name());
     scenario.suits(kind) && (kind != SubjectKind::ChatJson || in_json)

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use chat_proto::fold::folded;
 
-/// Users to remember; with more, the one seen longest ago is forgotten.
+/// Upper bound on users; beyond it the one seen longest ago is forgotten.
 const MAX_PEOPLE: usize = 2_000;
-/// Channels to remember.
+/// Upper bound on channels.
 const MAX_CHANNELS: usize = 1_000;
 
 /// Names and channels, ranked by when they were last seen.

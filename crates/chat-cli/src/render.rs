@@ -1,6 +1,6 @@
 //! Renders events of the server as sentences, if they have one.
 //!
-//! The sentences are those of the server's text form, so a user of `telnet` recognizes them.
+//! The sentences are those of the server's text format, so a user of `telnet` recognizes them.
 
 mod moderation;
 mod server_moderation;

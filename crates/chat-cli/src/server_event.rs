@@ -1,4 +1,4 @@
-//! One line of the server's JSON form.
+//! One line of the server's JSON format.
 //!
 //! Parsing is lenient: an unknown type or field is ignored, a field that is missing or of an
 //! unexpected type counts as absent. Every text is cleaned here, so nothing that the server sends

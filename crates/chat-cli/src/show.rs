@@ -58,7 +58,7 @@ impl DisplayItem {
 /// The style of lines.
 #[derive(Clone, Debug)]
 pub(crate) enum DisplayStyle {
-    /// The text form of the protocol, for pipes.
+    /// The text format of the protocol, for pipes.
     Plain,
     /// With local times, for a terminal.
     Terminal { colours: bool, zone: TimeZone },

@@ -5,7 +5,7 @@ use crate::suggest::suggestions;
 
 /// Which command a word stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is described by its row in VERBS")]
+#[expect(missing_docs, reason = "its row in COMMANDS describes each")]
 pub enum CommandKind {
     Help,
     Name,

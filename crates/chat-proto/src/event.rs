@@ -125,7 +125,7 @@ impl SignOutReason {
 pub struct MessageStamp {
     /// Its position in the conversation.
     pub id: MessageId,
-    /// When.
+    /// The time.
     pub time: Timestamp,
 }
 
@@ -404,34 +404,34 @@ pub enum Event {
 /// A ban or a mute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restriction {
-    /// Who, as they were called then.
+    /// The name at that time.
     pub target: ModTarget,
-    /// Who did it.
+    /// The operator.
     pub by: UserName,
-    /// When.
+    /// The time.
     pub time: Timestamp,
-    /// For how long.
+    /// The duration.
     pub term: Term,
-    /// Why.
+    /// The reason.
     pub reason: Option<Text>,
 }
 
 /// A moderation action in the log of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModLogEntry {
-    /// When.
+    /// The time.
     pub time: Timestamp,
-    /// Who, as they were called then.
+    /// The name at that time.
     pub by: UserName,
     /// The command.
     pub did: CommandKind,
     /// The target.
     pub target: Option<ModTarget>,
-    /// How long a ban or a mute lasts.
+    /// The duration of a ban or a mute.
     pub term: Option<Term>,
     /// The changed setting, with its value.
     pub setting: Option<Sentence>,
-    /// Why.
+    /// The reason.
     pub reason: Option<Text>,
 }
 
@@ -464,15 +464,15 @@ impl fmt::Display for StatLine<'_> {
 /// A server-wide ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerBan {
-    /// Who.
+    /// The banned mask.
     pub target: ServerBanMask,
-    /// Who did it; `None` for the server's shell.
+    /// The operator; `None` for the server's shell.
     pub by: Option<UserName>,
-    /// When.
+    /// The time.
     pub time: Timestamp,
-    /// For how long.
+    /// The duration.
     pub term: Term,
-    /// Why.
+    /// The reason.
     pub reason: Option<Text>,
 }
 
@@ -492,11 +492,11 @@ pub struct WhoisInfo {
     pub name: UserName,
     /// The account that the user is signed in to.
     pub account: Option<UserName>,
-    /// Away, and why.
+    /// The away state.
     pub away: Option<Away>,
     /// The channels that the recipient shares with the user.
     pub shared: Vec<ChannelName>,
-    /// Since when online.
+    /// The time at which the user came online.
     pub since: Timestamp,
     /// Seconds since the last input.
     pub idle_secs: u64,
@@ -519,11 +519,11 @@ pub struct SelfInfo {
     pub channels: Vec<ChannelName>,
     /// The peer's address as the server sees it.
     pub address: String,
-    /// Since when connected.
+    /// The time at which the client connected.
     pub since: Timestamp,
     /// Seconds connected.
     pub connected_secs: u64,
-    /// Away, and why.
+    /// The away state.
     pub away: Option<Away>,
 }
 

@@ -1,5 +1,4 @@
-//! When two texts are equal for a user who types them: the one folding of search, mentions, bans
-//! and word filters.
+//! The one folding of search, mentions, bans and word filters: it decides when two texts are equal.
 //!
 //! Case, width and accents are ignored. Case folding is full, so `STRASSE` equals `straße` and
 //! `ΑΘΗΝΑ` equals `Αθήνα`; a final sigma equals any other; the dotless `ı` and the dotted `İ` equal

@@ -1,4 +1,4 @@
-//! The chat line protocol, version 1: what is on the wire and what it means.
+//! The chat line protocol, version 1.
 //!
 //! In reading order:
 //!
@@ -11,7 +11,7 @@
 //!   docs.
 //! * [`command`]: the command of a line, and its parser.
 //! * [`setting`] and [`mod_target`]: a channel's settings, and the target of a moderation action.
-//! * [`fold`]: when two words are equal for a user who types them.
+//! * [`fold`]: the folding under which two words are equal.
 //! * [`spelling`]: how a word filter reads a text.
 //! * [`ban_mask`]: the target of a server-wide ban.
 //! * [`refusal`]: a coded "no" for the user who sent a command.

@@ -55,7 +55,7 @@ impl Secret {
         &self.0
     }
 
-    /// How many characters it has.
+    /// The number of characters.
     pub fn chars(&self) -> usize {
         self.0.chars().count()
     }
@@ -99,7 +99,7 @@ pub(crate) fn without_sign<'a>(text: &'a str, sign: &str) -> Option<&'a str> {
 pub enum PasswordError {
     /// It has fewer than [`MIN_PASSWORD_CHARS`] characters.
     TooShort {
-        /// How many it has.
+        /// The number of its characters.
         was: usize,
     },
     /// It has more than [`MAX_PASSWORD_CHARS`] characters.

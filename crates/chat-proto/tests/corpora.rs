@@ -1,10 +1,6 @@
 //! The fuzzer's seeds, and inputs that it once found, as plain tests.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test fails by the one and tells by the other"
-)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
 
 use std::fs;
 use std::path::Path;

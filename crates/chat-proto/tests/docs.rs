@@ -4,7 +4,7 @@
 //! chat-proto --test docs` regenerates them. The others are compared with the golden files and with
 //! the daemon's source.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

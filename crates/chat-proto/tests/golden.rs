@@ -5,7 +5,7 @@
 //! case is above its line, after a `#`, with which no line of the server begins; the JSON files are
 //! one object that maps the name of a case to its line.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::HashSet;
 use std::fmt::Write as _;

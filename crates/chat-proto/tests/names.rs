@@ -1,6 +1,6 @@
 //! Names can't be invalid, forged or confused with another.
 
-#![allow(clippy::panic, reason = "a test fails by it")]
+#![allow(clippy::panic, reason = "a test may panic")]
 
 use std::collections::HashSet;
 

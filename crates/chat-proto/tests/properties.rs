@@ -1,6 +1,6 @@
 //! Properties of every line, command and event.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "properties/running.rs"]
 mod running;

@@ -4,7 +4,7 @@
 //! the result. Requests go through the same functions of the hub as commands in the chat.
 //!
 //! * [`wire`]: requests and replies, for both ends.
-//! * [`execute`]: what each request does.
+//! * [`execute`]: executes the requests.
 
 mod execute;
 pub(crate) mod wire;

@@ -127,7 +127,7 @@ pub struct AdminArgs {
 
 /// A request to the running server.
 #[derive(Clone, Debug, Subcommand)]
-#[expect(missing_docs, reason = "each stands in the help")]
+#[expect(missing_docs, reason = "the help describes each")]
 pub enum AdminSubcommand {
     /// Make an account an operator of the server
     Grant { name: String },

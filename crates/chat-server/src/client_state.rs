@@ -128,7 +128,7 @@ impl ClientState {
         self.signed_in
     }
 
-    /// Ignores a user whom another device ignores.
+    /// Ignores a user that another device of the account ignores.
     pub(crate) fn hide(&mut self, hidden: account::IgnoredUser) {
         if self.check_ignore_limit().is_ok() {
             self.ignore(hidden.name, hidden.user_id);

@@ -314,13 +314,13 @@ impl Config {
     }
 }
 
-/// So many times the pace of one connection.
+/// A multiple of the rate of one connection.
 fn flow(pace: ThrottleConfig, times: u32) -> RateLimit {
     let all = |lines: u32| u64::from(lines) * u64::from(times) * u64::from(LINE);
     RateLimit { at_once: all(pace.burst), per_second: all(pace.per_second) }
 }
 
-/// What is on in a new channel.
+/// The settings that are on in a new channel.
 fn new_channels(on: Vec<file::NewChannel>) -> Vec<ChannelSetting> {
     let setting = |on| match on {
         file::NewChannel::InviteOnly => ChannelSetting::InviteOnly(true),

@@ -576,8 +576,8 @@ mod tests {
     use crate::hub::limits::Limits;
     use tokio::io::DuplexStream;
 
-    /// Bounds the memory of an idle connection, besides its socket and buffers, of which it has
-    /// none. A higher bound needs a reason, and the cost for 100,000 connections.
+    /// Bounds the memory of an idle connection without its socket; it owns no buffers. A higher
+    /// bound needs a reason, and the cost for 100,000 connections.
     #[test]
     fn an_idle_connection_is_small() {
         let hub = Hub::in_memory(Limits::small());

@@ -42,8 +42,8 @@ impl ClientDialect {
         self.format == Format::Json
     }
 
-    /// Whether a reply comes before the rows that belong to it. A person sees first what the rows
-    /// are; a program takes the reply as the end of the rows.
+    /// Whether a reply comes before the rows that belong to it. A person reads the heading first; a
+    /// program takes the reply as the end of the rows.
     pub(crate) fn reply_first(self) -> bool {
         self.format == Format::Text
     }

@@ -36,7 +36,7 @@ pub(crate) trait Listener: Send + Sync {
     fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Incoming)>> + Send;
 }
 
-/// What is known of a connection when it is accepted.
+/// The peer of an accepted connection.
 pub(crate) struct Incoming {
     pub(crate) peer: PeerInfo,
     /// The address that the limit for each address counts; `None` for connections from this
@@ -44,7 +44,7 @@ pub(crate) struct Incoming {
     pub(crate) counted: Option<IpAddr>,
 }
 
-/// What every listener needs.
+/// The context that all listeners share.
 #[derive(Clone)]
 pub(crate) struct ServerContext {
     pub(crate) hub: Arc<Hub>,
@@ -56,7 +56,7 @@ pub(crate) struct ServerContext {
     pub(crate) closing: CancellationToken,
 }
 
-/// Refused connections that are sent the reason at once. Past it they are closed without a word.
+/// Refused connections that receive the reason concurrently. Past it they are closed without one.
 const MAX_REJECTING: usize = 64;
 
 /// How long a refused connection may take to read the reason.

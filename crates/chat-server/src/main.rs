@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     code
 }
 
-/// Prints the help, the version, or what is wrong with the command line.
+/// Prints the help, the version, or the error of the command line.
 fn show(what: &clap::Error) -> ExitCode {
     let printed = what.print().and_then(|()| io::stdout().flush());
     match printed {

@@ -15,7 +15,7 @@ use crate::store::{Durability, Store, StoreLocation};
 /// # Panics
 ///
 /// If SQLite can't open a database in memory.
-#[expect(clippy::expect_used, reason = "for tests, whose failure it is")]
+#[expect(clippy::expect_used, reason = "for tests: a failure is a panic")]
 pub fn inline_backends(retention: Retention) -> Backends {
     let store = Store::open(&StoreLocation::Memory, Durability::Machine).expect("memory opens");
     let (book, lookups) = store.into_parts();

@@ -1,10 +1,6 @@
-//! What the fuzzer starts from, and what it once found, as plain tests.
+//! The fuzzer's seeds, and inputs that it once found, as plain tests.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test fails by the one and tells by the other"
-)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +16,7 @@ fn telnet() {
         let path = seed.unwrap().path();
         println!("{}", path.display());
         let data = fs::read(&path).unwrap();
-        // Wherever it is cut, besides the cut of its own.
+        // With every possible split, in addition to its own.
         for cut in 0..=u8::try_from(data.len()).unwrap() {
             let mut data = data.clone();
             if let Some(first) = data.first_mut() {

@@ -1,4 +1,4 @@
-//! A client connection, in either form.
+//! A client connection, in either format.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -15,7 +15,7 @@ const DEADLINE: Duration = Duration::from_mins(1);
 /// Lines of the log that a failure shows.
 const SHOWN: usize = 60;
 
-/// The form of a connection's output.
+/// The format of a connection's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientFormat {
     /// For people.
@@ -83,7 +83,7 @@ impl TestClient {
         &self.who
     }
 
-    /// Takes the form and the name, and reads the whole greeting.
+    /// Takes the format and the name, and reads the whole greeting.
     pub async fn settle_in(&mut self, format: ClientFormat) {
         self.expect_line("* Type your name to begin, or /help for the menu.", Skip::Others).await;
         self.take_format(format).await;
@@ -92,7 +92,7 @@ impl TestClient {
         self.settle().await;
     }
 
-    /// Changes the form of the output.
+    /// Changes the format of the output.
     pub async fn take_format(&mut self, format: ClientFormat) {
         if self.format == format {
             return;
@@ -109,7 +109,7 @@ impl TestClient {
         self.expect_line(answered, Skip::Nothing).await;
     }
 
-    /// Takes the form without a name. The lines received meanwhile remain to be read.
+    /// Takes the format without a name. The lines received meanwhile remain to be read.
     pub async fn take_format_quietly(&mut self, format: ClientFormat) {
         let greeting = self.settle().await;
         self.take_format(format).await;
@@ -184,7 +184,7 @@ impl TestClient {
         let line = String::from_utf8(line).unwrap_or_else(|line| {
             self.fail(&format!("no UTF-8: {}", line.as_bytes().escape_ascii()))
         });
-        // No line of the text form begins with a brace.
+        // No line of the text format begins with a brace.
         let ending = if line.starts_with('{') { "\n" } else { "\r\n" };
         let Some(line) = line.strip_suffix(ending) else {
             self.fail(&format!("a line doesn't end with {}: {line:?}", ending.escape_debug()))
@@ -323,13 +323,13 @@ impl TestClient {
         self.settle().await
     }
 
-    /// Sends one line in the JSON form; returns the lines before its answer, and the answer.
+    /// Sends one line in the JSON format; returns the lines before its answer, and the answer.
     pub async fn ask_json(&mut self, line: &str) -> (Vec<Value>, Value) {
         self.send(line).await;
         self.answer_json().await
     }
 
-    /// In the JSON form the next answer, and the lines before it.
+    /// In the JSON format the next answer, and the lines before it.
     pub async fn answer_json(&mut self) -> (Vec<Value>, Value) {
         let mut rows = Vec::new();
         loop {
@@ -341,8 +341,8 @@ impl TestClient {
         }
     }
 
-    /// In the JSON form the rows up to the answer, and the answer; empty in the text form, where
-    /// not every line has an answer.
+    /// In the JSON format the rows up to the answer, and the answer; empty in the text format,
+    /// where not every line has an answer.
     pub async fn answer(&mut self) -> Vec<String> {
         if self.format == ClientFormat::Text {
             return Vec::new();

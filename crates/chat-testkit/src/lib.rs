@@ -3,7 +3,7 @@
 //! * [`binary`]: paths of the built programs.
 //! * [`server`]: the real server as a child process on a free port.
 //! * [`test_hub`]: the server's hub without a process or a socket, for a paused clock.
-//! * [`client`]: a client connection, in either form.
+//! * [`client`]: a client connection, in either format.
 //! * [`chopped`]: a stream that reads and writes only a few bytes at once.
 //! * [`dice`]: reproducible random choices from a seed.
 //!
@@ -16,7 +16,7 @@
     clippy::missing_panics_doc,
     clippy::print_stderr,
     clippy::unwrap_used,
-    reason = "a test fails by the one and tells by the other"
+    reason = "a test may panic and print"
 )]
 
 pub mod binary;

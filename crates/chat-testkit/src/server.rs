@@ -318,7 +318,7 @@ impl TestServer {
         TestClient::connect(who, self.address()).await
     }
 
-    /// A client that has taken its name and read the main page, in the text form.
+    /// A client that has taken its name and read the main page, in the text format.
     pub async fn person(&self, who: &str) -> TestClient {
         self.person_in(who, ClientFormat::Text).await
     }
@@ -347,7 +347,7 @@ impl Drop for TestServer {
     }
 }
 
-/// The address in a line of the log, in either form.
+/// The address in a line of the log, in either format.
 fn address_in(line: &str) -> SocketAddr {
     let address = line.split("address=").nth(1).or_else(|| line.split(r#""address":""#).nth(1));
     let address = address.and_then(|rest| rest.split(['"', ' ']).next()?.parse().ok());

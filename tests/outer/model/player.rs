@@ -276,7 +276,7 @@ impl Player {
         }
     }
 
-    /// Whether it is in a channel, and ignores nobody there.
+    /// Whether it is in a channel, and ignores no member of it.
     pub(super) fn reads_all_of(&self, channel: &str) -> bool {
         self.role != Role::Reader && self.found.contains_key(channel)
     }

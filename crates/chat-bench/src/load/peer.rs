@@ -1,4 +1,4 @@
-//! One connection: its write buffer, and what it looks for in its input.
+//! One connection: its write buffer, and the pattern that it counts in its input.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use mio::net::TcpStream;
 use crate::dialect::Dialect;
 use crate::stamp;
 
-/// What a connection looks for in its input.
+/// The pattern that a connection counts in its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watch {
     /// Nothing: input is read and discarded.
@@ -18,13 +18,13 @@ pub(crate) enum Watch {
     Count,
     /// The same, and the latency of each.
     Times,
-    /// `ok`s of the JSON form.
+    /// `ok`s of the JSON format.
     Oks,
     /// A line with this in it, or a refusal.
     Answer(&'static [u8]),
 }
 
-/// What all connections have found.
+/// The findings of all connections.
 pub(super) struct PeerProgress {
     /// The origin of stamps.
     pub(super) begun: Instant,
@@ -42,11 +42,11 @@ pub(super) struct PeerProgress {
 pub(super) struct LoadPeer {
     pub(super) stream: TcpStream,
     pub(super) watch: Watch,
-    /// What is looked for once the answer has arrived.
+    /// The pattern once the answer has arrived.
     pub(super) then: Watch,
     /// Whether its findings are reported in [`reactions`](PeerProgress::reactions).
     pub(super) reacts: bool,
-    /// Set on a connection that reads nothing.
+    /// Set on a connection that doesn't read.
     pub(super) stalled: bool,
     out: Vec<u8>,
     /// The beginning of an unfinished line.

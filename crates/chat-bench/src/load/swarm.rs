@@ -18,7 +18,7 @@ use crate::dialect::{Dialect, SignInRequest};
 /// Size of the read buffer: large, so that heavy output of the server takes few reads.
 const READ_BYTES: usize = 256 * 1024;
 
-/// A server that sends nothing at all for this long is stuck.
+/// A server without any output for this long is stuck.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The longest time that a swarm may run.
@@ -182,7 +182,7 @@ impl Swarm {
         Ok(self.peer(id)?.out())
     }
 
-    /// Changes what a connection looks for.
+    /// Changes the pattern of a connection.
     pub(crate) fn watch(&mut self, id: usize, watch: Watch) -> anyhow::Result<()> {
         let peer = self.peer(id)?;
         (peer.watch, peer.then) = (watch, watch);

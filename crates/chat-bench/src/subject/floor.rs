@@ -59,7 +59,7 @@ struct FloorServer {
 }
 
 /// Runs until the process is killed.
-#[expect(clippy::print_stderr, reason = "it tells where it listens")]
+#[expect(clippy::print_stderr, reason = "it prints its address")]
 pub(crate) fn run(batch: bool) -> anyhow::Result<()> {
     let mut listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     let mut poll = Poll::new()?;

@@ -1,4 +1,4 @@
-//! Renders moderation of channels with the sentences of the server's text form.
+//! Renders moderation of channels with the sentences of the server's text format.
 
 use std::mem;
 
@@ -171,7 +171,7 @@ pub(super) fn until(end: Option<Timestamp>) -> String {
     end.map(|end| format!(" until {}", shown(end))).unwrap_or_default()
 }
 
-/// In UTC, as in the server's text form.
+/// In UTC, as in the server's text format.
 pub(super) fn shown(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

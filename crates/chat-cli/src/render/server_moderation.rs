@@ -1,4 +1,4 @@
-//! Renders actions of the server's operators with the sentences of the server's text form.
+//! Renders actions of the server's operators with the sentences of the server's text format.
 
 use std::mem;
 

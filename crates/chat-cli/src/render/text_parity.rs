@@ -1,4 +1,4 @@
-//! The client renders the JSON form with exactly the sentences of the server's text form.
+//! The client renders the JSON format with exactly the sentences of the server's text format.
 
 mod moderation;
 mod server_moderation;
@@ -28,7 +28,7 @@ fn in_form(events: &[Event], format: Format) -> Vec<String> {
         .collect()
 }
 
-/// `typed` is the line that the last of the events answers.
+/// `typed` is the line that the last event answers.
 #[track_caller]
 fn check(typed: &str, events: &[Event]) {
     let channels = ["#dev".to_owned()];

@@ -332,7 +332,7 @@ impl ClientSession {
 
     /// Shows a message of this client, now that it has an id. With `again` the message was sent
     /// before, so its id may be lower than those of messages already shown. A pipe doesn't show the
-    /// user's own messages, as in the text form.
+    /// user's own messages, as in the text format.
     pub(super) fn show_own(&mut self, typed: &InputLine, answer: &OkAnswer, again: bool, now: Now) {
         let (Some(text), Some(id)) = (&typed.text, answer.fields().number("id")) else { return };
         let place = answer.place().or_else(|| self.conversations.current().map(ToOwned::to_owned));

@@ -43,7 +43,7 @@ pub(super) struct HistoryBuffer {
 pub(super) struct HeldMessages {
     place: String,
     rows: VecDeque<(ChatMessage, bool)>,
-    /// Some didn't fit: they have to be requested.
+    /// Some lines didn't fit and have to be requested.
     overflowed: bool,
 }
 

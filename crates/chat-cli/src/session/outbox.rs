@@ -30,7 +30,7 @@ pub(super) struct PendingMessage {
     pub(super) tries: u32,
 }
 
-/// What has to be known of a sent line if the connection is lost before its answer.
+/// The state of a sent line, for the case that the connection is lost before its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SendRecord {
     /// The client's name then: keys are per name.

@@ -38,7 +38,7 @@ pub(super) enum PromptOutcome {
     Wait,
     /// A sentence to show.
     Tell(String),
-    /// Everything was typed; this is for the session.
+    /// All passwords were typed; the input for the session.
     Give(UserInput),
     /// Cancelled.
     Stop(String),

@@ -4,7 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "what helps a test may fail it"
+    reason = "a helper of tests may panic"
 )]
 
 mod account;

@@ -110,7 +110,7 @@ impl Peer {
         Self { reader: BufReader::new(Box::new(reader)), writer: Box::new(writer) }
     }
 
-    /// Greets in text form, as servers do, and accepts JSON.
+    /// Greets in text format, as servers do, and accepts JSON.
     pub(crate) fn greet(&mut self) {
         self.send_raw(
             "* Welcome to here.\r\n* Type your name to begin, or /help for the menu.\r\n",
@@ -162,7 +162,7 @@ impl Peer {
         self.send(r#"{"type":"ok","re":"channels","count":1}"#);
     }
 
-    /// The client sends `text` to `place` with `/once`; returns the key.
+    /// Expects the client to send `text` to `place` with `/once`; returns the key.
     #[track_caller]
     pub(crate) fn expect_once(&mut self, place: &str, text: &str) -> String {
         let line = self.line().expect("the client says something");

@@ -47,7 +47,7 @@ fn text(words: &str) -> Text {
 }
 
 /// A present reason or topic.
-#[expect(clippy::unnecessary_wraps, reason = "where it goes it may be missing")]
+#[expect(clippy::unnecessary_wraps, reason = "a shorthand for optional fields")]
 fn some(words: &str) -> Option<Text> {
     Some(text(words))
 }

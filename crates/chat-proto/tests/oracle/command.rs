@@ -1,6 +1,6 @@
 //! The contract of the command parser, for tests and the fuzzer.
 
-#![allow(clippy::panic, reason = "a test fails by it")]
+#![allow(clippy::panic, reason = "a test may panic")]
 
 use chat_proto::command::parse;
 use chat_proto::encoding::encoded;

@@ -1,6 +1,6 @@
 //! The contract of the line codec, as a simple reference implementation, for tests and the fuzzer.
 
-#![allow(clippy::expect_used, reason = "a test fails by it")]
+#![allow(clippy::expect_used, reason = "a test may panic")]
 
 use bytes::BytesMut;
 use chat_proto::limits::MAX_LINE_BYTES;

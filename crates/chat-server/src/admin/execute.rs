@@ -1,4 +1,4 @@
-//! What each request on the admin socket does.
+//! Executes the requests of the admin socket.
 
 use std::future::poll_fn;
 use std::sync::Arc;

@@ -111,7 +111,7 @@ pub(crate) enum SocketReply {
         /// The cursor of the next page, if there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<String>,
-        /// For people, what the rows don't show.
+        /// For people: the information that the rows lack.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         text: String,
     },

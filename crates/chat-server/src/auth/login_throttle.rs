@@ -36,7 +36,7 @@ struct ThrottleRule {
 
 /// An account has one owner, who mistypes, and whose devices all reconnect at once after a restart
 /// of the server.
-#[expect(clippy::cast_possible_truncation, reason = "few devices fit")]
+#[expect(clippy::cast_possible_truncation, reason = "the number of devices is small")]
 const ACCOUNT: ThrottleRule =
     ThrottleRule { free: 5, at_once: MAX_DEVICES as u32, longest: Duration::from_secs(30) };
 
@@ -68,7 +68,7 @@ const LATELY: Duration = Duration::from_mins(5);
 const KNOWN_FOR: Duration = Duration::from_hours(7 * 24);
 
 /// Size of each table: addresses, connections, accounts, and addresses of accounts (those that
-/// logged in and those that tried). The least recently used entry makes room.
+/// logged in and those that tried). The least recently used entry is evicted.
 pub const MAX_REMEMBERED: usize = 10_000;
 
 /// The recent attempts.
@@ -118,7 +118,7 @@ struct Attempts {
 }
 
 impl LoginThrottle {
-    /// Asks whether a password may be tried now on an account (folded name), existing or not. If
+    /// Checks whether a password may be tried now on an account (folded name), existing or not. If
     /// so, the attempt is in progress until [`failed`](Self::failed),
     /// [`succeeded`](Self::succeeded) or [`untried`](Self::untried) is called.
     ///

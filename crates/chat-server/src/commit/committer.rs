@@ -104,7 +104,7 @@ impl CommitProgress {
 }
 
 impl Submission {
-    /// What it is about, for its turn.
+    /// The scope of the submission, for its turn.
     pub(super) fn about(&self) -> About<'_> {
         match self {
             Self::Proposal(Proposal { author, what, to, .. }) => match (what, to) {
@@ -196,7 +196,7 @@ impl Committer {
         Ok((committer, past))
     }
 
-    /// Commits a batch as a whole or not at all. In any case every proposal gets an outcome.
+    /// Commits a batch atomically. Every proposal gets an outcome, even on failure.
     ///
     /// A moderation action and a command of a server operator are batches of their own: they
     /// concern earlier messages, and later ones depend on them.
@@ -290,7 +290,7 @@ impl Committer {
         }
     }
 
-    /// A deleted account can't change.
+    /// An account that is deleted in this batch can't change.
     fn may_do(&mut self, what: &AccountUpdate) -> Result<(), Refusal> {
         if let AccountUpdate::Enter { channel, .. } = what {
             slot_of_channel(&mut self.index, channel);
@@ -708,7 +708,7 @@ fn slot_of_channel(index: &mut ConversationIndex, name: &ChannelName) {
     }
 }
 
-/// For the log.
+/// Logged when no conversation number is free.
 const FULL: &str = "all conversation numbers are in use; new conversations are refused";
 
 fn full() -> Plan {

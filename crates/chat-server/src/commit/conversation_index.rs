@@ -89,7 +89,7 @@ impl ConversationSlot {
 
 impl ConversationIndex {
     /// Reads the conversations of the store, and adds the channels to the recovered state. `alive`
-    /// are the users that can come back.
+    /// are the users that can return.
     pub(super) fn load(
         book: &Writer,
         alive: &HashSet<UserId>,

@@ -42,14 +42,14 @@ const BATCHES_BEFORE_TIDYING: u32 = 16;
 const QUICK: Duration = Duration::from_millis(5);
 const AFTER_A_SLOW_ONE: u32 = 64;
 
-/// A message sooner after the last commit than this is part of a burst.
+/// A message that follows the last commit sooner than this is part of a burst.
 const ALONE: Duration = Duration::from_micros(20);
 
 /// While messages wait for the tables, the commit thread checks this often whether a task waits for
 /// a slow disk.
 const TICK: Duration = Duration::from_millis(10);
 
-/// How long the deletion of an account may wait until it takes the disk little time.
+/// Maximum delay of an account deletion, which waits for the journal to be short.
 const ERASING_WAITS: Duration = Duration::from_secs(1);
 
 /// The commit log of a single server.
@@ -83,7 +83,7 @@ struct SharedLog {
 
 struct CommitterState {
     committer: Committer,
-    /// The chores that the commit thread knows of.
+    /// The chores as last reported to the commit thread.
     watched: PendingChores,
     /// The hub of the last batch.
     hub: Weak<Hub>,
@@ -91,7 +91,7 @@ struct CommitterState {
     threaded: u32,
     /// When the last batch ended.
     last: Option<Instant>,
-    /// Deletions of accounts that wait until they take little time, and since when.
+    /// Delayed account deletions, with the start of the delay.
     erasing: VecDeque<(CommitWork, Instant)>,
     /// Work that waits for moderation actions before it.
     turns: WorkTurns<CommitWork>,
@@ -265,8 +265,8 @@ impl SharedLog {
                 PendingChores { .. } => Wait::For(TICK),
             };
             let next = self.queue.wait(BATCH, wait);
-            // The task that woke this thread may be about to submit more, and may have no other
-            // core to do so. What comes together is committed together.
+            // The task that woke this thread may be about to submit more, and may share its core.
+            // Submissions that arrive together are committed together.
             std::thread::yield_now();
             let mut state = self.lock_committer();
             match next {
@@ -371,8 +371,8 @@ impl SharedLog {
 }
 
 impl CommitterState {
-    /// Holds back deletions of accounts until they take the disk little time; adds those that
-    /// waited long enough.
+    /// Delays account deletions until the journal is short, since they rewrite it, or until
+    /// [`ERASING_WAITS`] is over. Returns the work that may run now.
     fn put_off(&mut self, works: Vec<CommitWork>) -> Vec<CommitWork> {
         let erases = |work: &CommitWork| matches!(work, CommitWork::Item(item, _) if item.erases());
         if self.erasing.is_empty() && !works.iter().any(erases) {

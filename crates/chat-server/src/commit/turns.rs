@@ -13,7 +13,7 @@ use crate::hub::id::ClientId;
 /// Actions of one turn while more wait.
 const ACTS_A_TURN: usize = 4;
 
-/// What a piece of work concerns.
+/// The scope of a piece of work.
 #[derive(Clone, Copy)]
 pub(super) enum About<'a> {
     /// An action in a channel, by its author.
@@ -37,7 +37,7 @@ impl<W> Default for WorkTurns<W> {
     }
 }
 
-/// What the waiting work concerns.
+/// The scope of the waiting work.
 #[derive(Default)]
 struct WaitingWork {
     channels: HashSet<ChannelName>,
@@ -51,7 +51,7 @@ impl<W> WorkTurns<W> {
         self.0.is_empty()
     }
 
-    /// Adds work; takes out what runs now, in order.
+    /// Adds work; returns the work that runs now, in order.
     pub(super) fn next(&mut self, work: Vec<W>, about: impl Fn(&W) -> About<'_>) -> Vec<W> {
         let is_act = |one: &W| matches!(about(one), About::Act(..));
         if self.0.is_empty() && work.iter().filter(|one| is_act(one)).count() <= ACTS_A_TURN {
@@ -78,14 +78,14 @@ impl<W> WorkTurns<W> {
         now
     }
 
-    /// Takes out all waiting work.
+    /// Returns all waiting work.
     pub(super) fn rest(&mut self) -> Vec<W> {
         self.0.drain(..).collect()
     }
 }
 
 impl WaitingWork {
-    /// Whether it must wait, which is noted then.
+    /// Whether it must wait. If so, its scope is recorded.
     fn takes(&mut self, about: About<'_>) -> bool {
         match about {
             About::Act(channel, author) => {
@@ -140,8 +140,8 @@ mod tests {
         turns.next(add, about).into_iter().map(shown).collect()
     }
 
-    /// Sixty connections that muted users in channels of their own delayed every message by sixty
-    /// commits.
+    /// Regression: sixty connections, each with a mute in a channel of its own, delayed every
+    /// message by sixty commits.
     #[test]
     fn a_line_goes_before_acts_that_wait_and_are_not_about_it() {
         let mut turns = WorkTurns::default();

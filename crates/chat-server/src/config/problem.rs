@@ -8,7 +8,7 @@ use toml::de::{DeTable, Error};
 /// Maximum length of a displayed value.
 const MAX_SHOWN_CHARS: usize = 40;
 
-/// What a table must be.
+/// The requirement of a table, for the error.
 const A_TABLE: &str = "a table, whose settings stand below its name in brackets";
 
 const TABLES: [&str; 4] = ["history", "accounts", "channels", "limits"];

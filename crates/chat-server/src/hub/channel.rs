@@ -39,12 +39,12 @@ use crate::hub::id::{ClientId, Source, UserId};
 use crate::util::sync::lock;
 use crate::util::sync::{MutexGuard, Rank, RankedMutex};
 
-/// Deliveries held for the slowest reader. A reader that lags further learns how many messages it
-/// missed, and continues with the oldest held.
+/// Deliveries held for the slowest reader. A reader that lags further receives the number of
+/// messages that it missed, and continues with the oldest delivery.
 pub(crate) const RING: usize = 256;
 const _: () = assert!(RING <= ALL_PLACES);
 
-/// The events of a channel. `None` fills a further place of a large delivery.
+/// The events of a channel. `None` fills a further slot of a large delivery.
 pub(crate) type Ring = broadcast::Sender<Option<Arc<Delivery>>>;
 
 /// One reader's end of the ring.
@@ -194,7 +194,7 @@ impl Channel {
     }
 }
 
-/// Sends a delivery into a ring, at as many places as it needs.
+/// Sends a delivery into a ring, in as many slots as it needs.
 fn put(ring: &Ring, delivery: Delivery) {
     let places = delivery.places();
     // Fails without receivers, when there is no one to read it.

@@ -56,7 +56,7 @@ pub struct Client {
     kind: AtomicU8,
     /// The client has disconnected; its rights pass to others.
     left: AtomicBool,
-    /// A private message found no room in this client's queues and went to its other devices only.
+    /// A private message didn't fit into this client's queues and went to its other devices only.
     missed_private: AtomicBool,
     /// Set once a server operator has killed the connection.
     ending: OnceLock<Box<KillNotice>>,
@@ -70,7 +70,7 @@ pub struct Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum ClientKind {
-    /// A terminal or a program that reads the text form.
+    /// A terminal or a program that reads the text format.
     Text,
     /// A program that reads JSON.
     Json,
@@ -305,7 +305,7 @@ impl Client {
         lock(&self.profile).away = away.map(Box::new);
     }
 
-    /// Queues a notification of the server's own, which always finds room.
+    /// Queues a notification of the server's own, which always fits.
     pub(crate) fn push(&self, note: Notification) {
         self.insert_notification(None, note);
         self.ready.notify(ReadySet::NOTES);
@@ -415,7 +415,7 @@ impl Client {
         self.missed_private.store(true, Ordering::Release);
     }
 
-    /// Whether private messages were missed since the last call.
+    /// Whether this client missed private messages since the last call.
     pub(crate) fn has_missed_private_lines(&self) -> bool {
         self.missed_private.load(Ordering::Relaxed)
             && self.missed_private.swap(false, Ordering::AcqRel)

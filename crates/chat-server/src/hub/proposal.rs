@@ -67,7 +67,7 @@ pub(crate) enum Recipient {
 }
 
 /// The recipients of a private message. Their queue permits are reserved before it is committed, so
-/// a committed message always finds room.
+/// a committed message always fits.
 pub(crate) struct PrivateRecipient {
     pub(crate) user_id: UserId,
     pub(crate) to: UserName,
@@ -148,7 +148,7 @@ pub struct AccountProposal {
 }
 
 /// A change of an account.
-#[expect(missing_docs, reason = "the fields are what is kept of it")]
+#[expect(missing_docs, reason = "the fields are the stored state")]
 pub enum AccountUpdate {
     /// It is registered.
     Register {

@@ -48,7 +48,7 @@ fn bind_with(path: &Path, mode: u32) -> io::Result<UnixSocketListener> {
     Ok(UnixSocketListener { listener, path: path.to_owned() })
 }
 
-/// What to do about a path that can't be bound.
+/// Advice for a path that can't be bound.
 pub fn hint(error: &io::Error, path: &Path) -> &'static str {
     let is_socket = || fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
     match Errno::from_io_error(error) {
@@ -121,7 +121,7 @@ mod tests {
         let first = bind(&path).unwrap();
         let in_use = bind(&path).unwrap_err();
         assert!(hint(&in_use, &path).contains("end the server"), "{in_use}");
-        // What a server that was killed leaves behind.
+        // As a killed server leaves it.
         let UnixSocketListener { .. } = &first;
         drop(first);
         assert!(!path.exists());

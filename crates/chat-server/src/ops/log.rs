@@ -230,7 +230,7 @@ impl LogQueue {
 /// written before an error.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a non-blocking file has no event for a thread that writes"
+    reason = "a non-blocking file has no event for the writing thread"
 )]
 fn write_what_goes(out: &mut impl Write, bytes: &[u8]) -> usize {
     let mut count = 0;

@@ -153,7 +153,7 @@ impl Reader {
         all(&lock(self.connection()), &format!("{MEMBER} WHERE party = ?1"), &[&party], member)
     }
 
-    /// Returns the numbers of the channels that an account runs.
+    /// Returns the numbers of the channels of which an account is operator.
     pub fn operator_of(&self, party: u64) -> Result<Vec<u32>, StoreError> {
         let sql = "SELECT number FROM operator WHERE party = ?1 ORDER BY number";
         all(&lock(self.connection()), sql, &[&party], |row| row.get(0))

@@ -17,7 +17,10 @@ use super::permissions::{self, PRIVATE, give_to_owner};
 pub(super) const TRIES: u32 = 100;
 pub(super) const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
-#[expect(clippy::disallowed_methods, reason = "no event tells that another process lets a lock go")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "there is no event when another process releases a file lock"
+)]
 pub(super) fn pause() {
     std::thread::sleep(BETWEEN_TRIES);
 }

@@ -914,7 +914,7 @@ impl MemtableState {
 }
 
 /// Pauses: a lock that is retaken at once never reaches a waiting thread.
-#[expect(clippy::disallowed_methods, reason = "the lock tells nobody that somebody waits for it")]
+#[expect(clippy::disallowed_methods, reason = "a waiting thread of a std mutex is not observable")]
 fn let_others_in() {
     std::thread::sleep(BETWEEN_STEPS);
 }

@@ -57,13 +57,13 @@ fn step(connection: &mut Connection, party: u64, most: usize) -> rusqlite::Resul
     Ok(more)
 }
 
-/// Up to which place an account's lines are blanked; none if it isn't being erased.
+/// The position up to which an account's lines are redacted; `None` if it isn't being deleted.
 fn looked(connection: &Connection, party: u64) -> rusqlite::Result<Option<i64>> {
     let mut looked = connection.prepare_cached("SELECT looked FROM erasing WHERE party = ?1")?;
     looked.query_row([party], |row| row.get(0)).optional()
 }
 
-/// The conversations that the next step looks at.
+/// The conversations that the next step examines.
 fn next_numbers(connection: &Connection, party: u64) -> rusqlite::Result<Vec<u32>> {
     let Some(looked) = looked(connection, party)? else { return Ok(Vec::new()) };
     let from = u32::try_from(looked >> ID_BITS).unwrap_or(u32::MAX);

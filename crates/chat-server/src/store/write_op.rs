@@ -92,7 +92,7 @@ pub enum AccountOp<'a> {
     Seen { party: u64, time: i64 },
     /// Sets or clears the away state.
     Away { party: u64, is_away: bool, reason: Option<&'a str> },
-    /// Grants or revokes the right to run the server.
+    /// Grants or revokes the right of a server operator.
     Admin { party: u64, admin: bool },
     /// Adds a token.
     Token { hash: &'a [u8; 32], party: u64, created: i64 },

@@ -64,7 +64,7 @@ struct CheckReport {
 }
 
 impl CheckReport {
-    #[expect(clippy::unused_self, reason = "a report has both")]
+    #[expect(clippy::unused_self, reason = "symmetric with the other methods of the report")]
     fn ok(&self, what: impl std::fmt::Display) -> io::Result<()> {
         tell(format_args!("ok     {what}"))
     }

@@ -178,7 +178,7 @@ trait ItemSource: Default {
 
     fn pop(&mut self) -> Option<Self::Item>;
 
-    /// Takes the item that is missed the least.
+    /// Takes the item that costs its flow the least.
     fn pop_of_longest(&mut self) -> Option<Self::Item>;
 
     fn take_where(&mut self, which: &impl Fn(&Self::Item) -> bool, taken: &mut Vec<Self::Item>);
@@ -337,8 +337,8 @@ mod tests {
         assert!((0..2).any(|_| serve(&mut queue) == flow(1, 99)));
     }
 
-    /// Sixty connections behind a proxy that guessed one password each kept everybody else there
-    /// from signing in for seconds.
+    /// Regression: sixty connections behind a proxy, each with one password attempt, blocked all
+    /// other sign-ins from the proxy for seconds.
     #[test]
     fn many_connections_that_try_one_account_delay_another_account_by_two_turns() {
         let mut queue = FairItems::default();

@@ -1,10 +1,10 @@
-//! Conversations come out the same however the bytes are cut.
+//! The output of a conversation doesn't depend on how the bytes are split.
 
 use chat_testkit::client::Skip;
 use chat_testkit::{ClientFormat, TestHub};
 
-/// The lines that three clients at such pipes receive during a conversation. The clock is paused,
-/// so only the times in them may differ.
+/// The lines that three clients receive during a conversation through such pipes. The clock is
+/// paused, so only the times in the lines may differ.
 async fn conversation(holds: usize, sizes: &[usize], format: ClientFormat) -> Vec<Vec<String>> {
     let hub = TestHub::default();
     let mut people = Vec::new();
@@ -46,7 +46,7 @@ async fn conversation(holds: usize, sizes: &[usize], format: ClientFormat) -> Ve
     all
 }
 
-/// The day and time of a line of the JSON form are taken out.
+/// Removes date and time from a line in the JSON format.
 fn without_times(line: &str) -> String {
     let mut rest = line;
     let mut without = String::new();

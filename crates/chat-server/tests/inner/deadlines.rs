@@ -1,4 +1,4 @@
-//! By when something must have happened, with a clock that stands still until everybody waits.
+//! Deadlines, with a paused clock that advances only when every task waits.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ async fn whoever_has_a_name_may_be_silent_for_days() {
     late.expect_nothing().await;
 }
 
-/// A client in `#general` with alice, at a small pipe, that reads nothing from now on.
+/// A client in `#general` with alice, on a small pipe, that has stopped reading.
 async fn beside_alice(hub: &TestHub) -> (chat_testkit::TestClient, tokio::io::DuplexStream) {
     let mut alice = hub.person("alice", ClientFormat::Text).await;
     alice.ask("/create general").await;
@@ -84,7 +84,7 @@ async fn a_slow_line_is_served_and_one_that_only_sips_is_cut_off_after_five_minu
     }
 }
 
-/// A newcomer takes a byte now and then of the list that it asked for.
+/// A client without a name reads its list a few bytes at a time.
 #[tokio::test(start_paused = true)]
 async fn sipping_does_not_put_off_the_end_of_a_connection_without_a_name() {
     let hub = TestHub::default();
@@ -95,7 +95,7 @@ async fn sipping_does_not_put_off_the_end_of_a_connection_without_a_name() {
     while newcomer.read(&mut byte).await.is_ok_and(|read| read > 0) {
         sleep(SECOND).await;
     }
-    // A minute for the name, a minute for the last lines, and what the pipe held.
+    // A minute for the name, a minute for the last lines, and the content of the pipe.
     let waited = begun.elapsed();
     assert!(waited < 200 * SECOND, "{waited:?}");
 }
@@ -138,11 +138,11 @@ async fn a_hundred_lines_at_once_and_then_ten_a_second() {
 async fn bytes_empty_lines_and_telnet_count_for_the_pace() {
     let long = format!("/ping {}\n", "x".repeat(3066));
     for (flood, count, least, most) in [
-        // Three lines' worth each, of which a hundred are there at once.
+        // Each costs as much as three lines; the burst is a hundred lines.
         (long.as_bytes(), 40, 2, 3),
         (b"\r\n", 1600, 10, 11),
         (b"\r\0", 1600, 10, 11),
-        // As many answers as the output holds.
+        // As many answers as the output buffer holds.
         (b"\xff\xf6", 12_000, 10, 40),
         (b"\xff\xf1\n", 1600, 10, 60),
     ] {

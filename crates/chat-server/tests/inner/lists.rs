@@ -4,10 +4,10 @@ use chat_server::conn::ConnectionConfig;
 use chat_testkit::{ClientFormat, TestClient, TestHub, test_hub};
 use serde_json::Value;
 
-/// More than a page.
+/// More rows than one page has.
 const MANY: usize = 1005;
 
-/// The rows of a list and its `ok`, then those of the page after it, until the last.
+/// The rows and the `ok` of each page of a list.
 async fn pages(client: &mut TestClient, line: &str) -> Vec<(Vec<String>, Value)> {
     let mut pages = Vec::new();
     let mut line = line.to_owned();
@@ -42,10 +42,10 @@ async fn channels_come_in_pages_and_before_a_name_there_is_one_short_page() {
     assert_eq!(pages[0].1["next"], "/channels after:#c0999");
     assert_eq!((&pages[1].1["count"], &pages[1].1["more"]), (&5.into(), &Value::Null));
     assert!(pages.iter().flat_map(|(names, _)| names).is_sorted());
-    // Only those with a part in their name, of which a page ends right.
+    // Only names that contain the text; they fill exactly one page.
     let (rows, ok) = alice.ask_json("/channels C09 after:#c0997").await;
     assert_eq!((rows.len(), &ok["count"]), (2, &2.into()));
-    // In words.
+    // The text format.
     alice.take_format(ClientFormat::Text).await;
     let told = alice.ask("/channels").await;
     assert_eq!(told[0], "* 1000 channels:");
@@ -92,8 +92,7 @@ async fn people_come_in_pages() {
     assert_eq!(pages[1].0.len(), MANY + 1 - 1000);
 }
 
-/// What a peer doesn't take isn't made: of the rows of a list no more than a buffer of them is
-/// there.
+/// Rows are generated as the peer reads them: at most a buffer of rows exists.
 #[tokio::test]
 async fn a_list_is_made_as_it_is_taken() {
     let hub = TestHub::default();
@@ -106,8 +105,7 @@ async fn a_list_is_made_as_it_is_taken() {
     let mut bob = hub.newcomer("bob", 64, &[usize::MAX]);
     bob.settle_in(ClientFormat::Json).await;
     bob.send("/channels").await;
-    // Nothing else is carried out meanwhile, and the rows are those of the moment at which they are
-    // taken.
+    // No other command runs meanwhile, and each row is as of the time when it is read.
     alice.ask_json("/enter c0299").await;
     alice.ask_json("/topic last").await;
     let mut last = Value::Null;

@@ -1,12 +1,12 @@
-//! The middle ring: the server's insides over pipes that hold little and are chopped, with a clock
-//! that stands still until everybody waits.
+//! The middle ring: the server's core over small pipes that split reads and writes, with a paused
+//! clock that advances only when every task waits.
 
 #![allow(
     clippy::expect_used,
     clippy::format_collect,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test fails by them, and need not be fast"
+    reason = "a test may panic and block"
 )]
 
 mod conversations;

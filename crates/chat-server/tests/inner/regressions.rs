@@ -1,12 +1,12 @@
-//! One test for each fault that was found from outside, where everything happens at a known moment.
+//! One test for each fault that was found from outside, reproduced with a deterministic schedule.
 
 use chat_proto::time::Timestamp;
 use chat_testkit::{ClientFormat, TestClient, TestHub};
 
-/// Later than any channel is kept.
+/// Later than the removal of any empty channel.
 const FAR_FUTURE: Timestamp = Timestamp(i64::MAX);
 
-/// Alice, operator of a channel, and bob in it, whose pipe holds so many bytes.
+/// Alice, operator of a channel, and bob in it. Each pipe holds this many bytes.
 async fn two_in(hub: &TestHub, channel: &str, holds: usize) -> (TestClient, TestClient) {
     let mut alice = hub.person("alice", ClientFormat::Text).await;
     let mut bob = hub.newcomer("bob", holds, &[usize::MAX]);
@@ -21,7 +21,7 @@ async fn two_in(hub: &TestHub, channel: &str, holds: usize) -> (TestClient, Test
 async fn who_is_kicked_reads_what_is_said_afterwards() {
     let hub = TestHub::default();
     let (mut alice, mut bob) = two_in(&hub, "k0", 16 * 1024).await;
-    // All of it is at the server, which carries out no more before some of its output is read.
+    // The server has received all of it, and runs no further line until some output is read.
     bob.send_raw(format!("{}/leave k0\n", "/h\n".repeat(2700)).as_bytes()).await;
     alice.ask("before the kick").await;
     assert_eq!(alice.ask("/kick bob enough").await, ["* You kicked bob from #k0."]);
@@ -42,7 +42,7 @@ async fn who_is_kicked_reads_what_is_said_afterwards() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_missed_until_a_kick_is_counted_wrong() {
-    // Less than a ring holds, as much as one, and more, with few lines and with many after the
+    // Fewer messages than the ring holds, as many, and more; each with few and with many after the
     // kick.
     for before in [10, 255, 256, 257, 1000, 3000] {
         for after in [0, 1, 254, 255, 256, 257, 3000] {
@@ -100,7 +100,7 @@ async fn a_channel_made_again_begins_with_lines_that_were_missed() {
         let heard = bob.json().await;
         assert_eq!((&heard["type"], &heard["id"]), (&"message".into(), &id.into()), "{heard}");
     }
-    // Its maker misses none either; that would be reported on leaving at the latest.
+    // The creator misses none either; a gap would be reported on leaving at the latest.
     for person in [&mut bob, &mut alice] {
         let told = person.ask("/leave general").await;
         assert!(told.last().unwrap().starts_with(r#"{"type":"ok","re":"leave""#), "{told:#?}");
@@ -131,7 +131,7 @@ async fn what_was_said_once_is_answered_with_the_channel_as_it_is_shown() {
     assert_eq!(ok["channel"], "#y", "{ok}");
 }
 
-/// Alice reads nothing, in a channel with bob, who sends so much that her pipe is full.
+/// Alice doesn't read, in a channel with bob, whose messages fill her pipe.
 async fn stuck(hub: &TestHub, format: ClientFormat, lines: u64) -> (TestClient, TestClient) {
     let mut alice = hub.newcomer("alice", 256, &[usize::MAX]);
     alice.settle_in(format).await;

@@ -2,7 +2,7 @@
 
 use chat_server::conn::telnet::{Signal, Telnet};
 
-/// The first byte says after how many bytes the stream is cut in two.
+/// The first byte is the position at which the stream is split.
 pub(crate) fn check(data: &[u8]) {
     let Some((&cut, stream)) = data.split_first() else { return };
     let cut = usize::from(cut).min(stream.len());
@@ -24,7 +24,7 @@ enum Seen {
     Other,
 }
 
-/// What comes of the parts. Data is joined, so that cuts don't show.
+/// The signals of the parts. Data is joined, so that splits don't show.
 fn fed(parts: [&[u8]; 2]) -> Vec<Seen> {
     let mut telnet = Telnet::new();
     let mut seen = Vec::new();

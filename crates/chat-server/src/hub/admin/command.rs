@@ -95,7 +95,7 @@ impl AdminCommand {
 }
 
 impl AdminAction {
-    /// The command that users type for it, or the nearest one to what only the shell can do.
+    /// The command that users type for it; for a request of the shell alone, the nearest one.
     fn kind(&self) -> CommandKind {
         match self {
             Self::Kill(_) => CommandKind::Kill,

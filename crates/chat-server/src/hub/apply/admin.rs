@@ -29,7 +29,7 @@ use crate::util::clock::on_the_wall;
 use crate::util::sync::lock;
 
 /// How long an invitation is valid, in milliseconds.
-#[expect(clippy::cast_possible_wrap, reason = "some days fit")]
+#[expect(clippy::cast_possible_wrap, reason = "the number of days is small")]
 const INVITATION_MILLIS: i64 = INVITATION_DAYS as i64 * 24 * 3_600_000;
 
 /// The action that a request stands for.

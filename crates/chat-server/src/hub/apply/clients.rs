@@ -242,7 +242,7 @@ impl Hub {
         let told = SequencedEvent::new(event.clone(), by, number, MessageId::default());
         let delivery = Arc::new(Delivery::from(SequencedEvent { once, ..told }));
         for partner in partners {
-            // A partner whose queue is full learns it with the next message.
+            // A partner with a full queue receives it with the next message.
             let told = private
                 .queue(partner, by.id)
                 .is_some_and(|queue| queue.try_send(Arc::clone(&delivery)).is_ok());

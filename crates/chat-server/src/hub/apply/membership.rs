@@ -35,7 +35,7 @@ pub(super) fn shown(name: Option<&UserName>) -> &str {
     name.map_or("(nobody)", UserName::as_str)
 }
 
-/// What a new member gets.
+/// The result of a join.
 pub(crate) struct Membership {
     pub(crate) channel: Arc<Channel>,
     /// The events from now on.

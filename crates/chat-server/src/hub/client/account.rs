@@ -79,7 +79,7 @@ pub(crate) struct StoredAccount {
 }
 
 /// How long an unused token is valid, in milliseconds.
-#[expect(clippy::cast_possible_wrap, reason = "some days fit")]
+#[expect(clippy::cast_possible_wrap, reason = "the number of days is small")]
 const TOKEN_MILLIS: i64 = TOKEN_DAYS as i64 * 24 * 3_600_000;
 
 /// A token's use is stored once in this time: a day.

@@ -23,7 +23,7 @@ pub(crate) enum Notification {
     Sent { correlation_id: u64, to: Conversation, stamp: MessageStamp },
     /// The result of a history query.
     QueryResult(Result<QueryResult, Refusal>),
-    /// A private chat was opened by a message; it comes out of this queue.
+    /// A private chat was opened by a message; its messages come from this queue.
     PrivateQueue { lines: mpsc::Receiver<Arc<Delivery>> },
     /// A user opened a private chat with this one.
     PrivateOpened { with: UserName, by: UserId },

@@ -67,7 +67,7 @@ impl Bucket {
         Self { amount, at_once: (amount / 4).max(1), ..self }
     }
 
-    /// The time in which this amount comes.
+    /// The time in which the bucket gains this amount.
     fn time_of(self, amount: u64) -> i64 {
         let millis = i128::from(amount) * i128::from(self.millis) / i128::from(self.amount.max(1));
         i64::try_from(millis).unwrap_or(i64::MAX)

@@ -12,24 +12,24 @@ use chat_proto::id::MessageId;
 
 use crate::hub::id::{ClientId, Source};
 
-/// Messages in one run at most, and their bytes in the text form, roughly: a run is taken out and
-/// copied as one, and takes one place of what is retained for slow readers.
+/// Messages in one run at most, and their bytes in the text format, roughly: a run is taken out and
+/// copied as one, and takes one slot of the ring.
 const MOST_LINES: usize = 4;
 const MOST_BYTES: usize = 8 * 1024;
 
-/// A larger delivery takes several places in a ring, which bounds a ring in bytes too.
+/// A larger delivery takes several slots of a ring, which bounds a ring in bytes too.
 const PLACE_BYTES: usize = 4 * 1024;
 
-/// Places of one delivery at most, so a ring always holds several.
+/// Slots of one delivery at most, so a ring always holds several deliveries.
 const MOST_PLACES: usize = 64;
 
-/// Memory of all deliveries beyond which a place holds an eighth; then a thirty-second; then a ring
-/// holds the newest delivery alone.
+/// Memory of all deliveries beyond which a slot counts for an eighth of its bytes; then for a
+/// thirty-second; then a ring holds the newest delivery alone.
 const MANY_BYTES: usize = 24 * 1024 * 1024;
 const TOO_MANY_BYTES: usize = 40 * 1024 * 1024;
 const MOST_BYTES_ALIVE: usize = 56 * 1024 * 1024;
 
-/// All places of a ring, or more.
+/// All slots of a ring, or more.
 pub(in crate::hub) const ALL_PLACES: usize = 256;
 
 /// Bytes of all deliveries in rings, in private queues, and on their way.
@@ -88,7 +88,7 @@ impl SequencedEvent {
         MessageId(self.last_line.0 - u64::from(self.is_line()))
     }
 
-    /// Bytes in the text form, roughly.
+    /// Bytes in the text format, roughly.
     fn weight(&self) -> usize {
         estimated_len(&self.event, Format::Text)
     }
@@ -146,7 +146,7 @@ impl Delivery {
         })
     }
 
-    /// The places it takes in a ring.
+    /// The number of slots that it takes in a ring.
     pub(in crate::hub) fn places(&self) -> usize {
         places(self.weight, ALIVE.load(Ordering::Relaxed))
     }
@@ -169,7 +169,7 @@ impl Delivery {
         at.checked_sub(1).map_or(&self.first, |at| self.more.get(at).unwrap_or_else(|| self.last()))
     }
 
-    /// Bytes in the text form, roughly.
+    /// Bytes in the text format, roughly.
     pub(crate) fn weight(&self) -> usize {
         self.weight
     }
@@ -217,7 +217,7 @@ impl Delivery {
     }
 }
 
-/// The places of a delivery of this size, at this total.
+/// The number of slots of a delivery of this size, at this total.
 fn places(weight: usize, alive: usize) -> usize {
     let place = if alive <= MANY_BYTES {
         PLACE_BYTES

@@ -2,8 +2,8 @@
 //!
 //! A thread outside the runtime that publishes a batch would wake the runtime with the first
 //! message, which would then handle that message alone and sleep again. So wakes are gathered until
-//! the batch is published, and one task inside the runtime forwards them: each client finds all
-//! that waits for it, and one system call wakes them all.
+//! the batch is published, and one task inside the runtime forwards them: each client finds all of
+//! its events, and one system call wakes all tasks.
 
 use std::cell::RefCell;
 use std::future::poll_fn;

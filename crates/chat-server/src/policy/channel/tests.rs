@@ -123,7 +123,7 @@ fn asked(role: Role, state: State, asks: Asks) -> Option<Code> {
 }
 
 /// In the order of the decisions.
-#[expect(clippy::match_same_arms, reason = "it is read from above")]
+#[expect(clippy::match_same_arms, reason = "the arms are in the order of the decisions")]
 fn expected(role: Role, state: State, asks: Asks) -> Option<Code> {
     let outside = matches!(role, Outsider | Invited);
     let operator = matches!(role, Operator | OperatorOutside);

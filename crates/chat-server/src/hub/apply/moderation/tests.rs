@@ -41,7 +41,7 @@ fn directory(path: &Path) -> StoreLocation {
     StoreLocation::Directory(path.join("data"))
 }
 
-/// A connected client in the text form.
+/// A connected client in the text format.
 struct Peer {
     lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
     out: WriteHalf<DuplexStream>,
