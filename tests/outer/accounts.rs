@@ -26,7 +26,7 @@ fn of_type<'a>(rows: &'a [Value], kind: &str) -> Vec<&'a Value> {
 }
 
 #[tokio::test]
-async fn an_account_and_all_that_is_kept_under_it_outlive_a_kill() {
+async fn an_account_and_its_data_survive_a_kill() {
     let data = tempfile::tempdir().unwrap();
     let setup = ServerSetup::unpaced().keeping(data.path());
     let mut server = setup.start().await;
@@ -79,7 +79,7 @@ async fn an_account_and_all_that_is_kept_under_it_outlive_a_kill() {
 }
 
 #[tokio::test]
-async fn one_device_is_killed_and_one_is_left_alone_and_what_is_read_stays_right() {
+async fn read_markers_stay_right_with_a_killed_and_an_idle_device() {
     let server = TestServer::start_unpaced().await;
     let mut desk = server.person_in("alice", ClientFormat::Json).await;
     desk.ask_json(&format!("/register {PASSWORD}")).await;
@@ -116,7 +116,7 @@ async fn one_device_is_killed_and_one_is_left_alone_and_what_is_read_stays_right
 }
 
 #[tokio::test]
-async fn whoever_is_kicked_is_out_on_all_devices() {
+async fn a_kick_applies_to_all_devices() {
     let server = TestServer::start_unpaced().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
     alice.ask_json(&format!("/register {PASSWORD}")).await;
@@ -138,7 +138,7 @@ async fn whoever_is_kicked_is_out_on_all_devices() {
 }
 
 #[tokio::test]
-async fn wrong_passwords_are_slowed_down_and_the_owner_gets_in_soon() {
+async fn wrong_passwords_are_throttled_and_the_owner_signs_in_soon() {
     let server = TestServer::start_unpaced().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
     alice.ask_json(&format!("/register {PASSWORD}")).await;
@@ -185,7 +185,7 @@ async fn many_sign_in_with_their_passwords_at_once() {
 }
 
 #[tokio::test]
-async fn what_an_account_wrote_is_gone_when_it_is_forgotten_also_after_a_kill() {
+async fn messages_of_an_erased_account_are_redacted_also_after_a_kill() {
     let data = tempfile::tempdir().unwrap();
     let setup = ServerSetup::unpaced().keeping(data.path());
     let mut server = setup.start().await;
@@ -221,7 +221,7 @@ async fn what_an_account_wrote_is_gone_when_it_is_forgotten_also_after_a_kill() 
 }
 
 #[tokio::test]
-async fn a_channel_that_was_ended_does_not_let_its_members_into_the_next_one() {
+async fn members_of_a_dropped_channel_are_no_members_of_the_next_one() {
     let server = TestServer::start_unpaced().await;
     let mut kate = server.person_in("alice", ClientFormat::Json).await;
     kate.ask_json(&format!("/register {PASSWORD}")).await;
@@ -241,7 +241,7 @@ async fn a_channel_that_was_ended_does_not_let_its_members_into_the_next_one() {
 }
 
 #[tokio::test]
-async fn who_signs_in_to_an_account_that_is_banned_is_out() {
+async fn signing_in_to_a_banned_account_ejects_the_client() {
     let server = TestServer::start_unpaced().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
     alice.ask_json(&format!("/register {PASSWORD}")).await;
@@ -266,7 +266,7 @@ async fn who_signs_in_to_an_account_that_is_banned_is_out() {
 }
 
 #[tokio::test]
-async fn a_channel_whose_operator_is_forgotten_goes_to_another_member() {
+async fn a_channel_of_an_erased_operator_passes_to_another_member() {
     let server = TestServer::start_unpaced().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
     alice.ask_json(&format!("/register {PASSWORD}")).await;
@@ -280,7 +280,7 @@ async fn a_channel_whose_operator_is_forgotten_goes_to_another_member() {
 }
 
 #[tokio::test]
-async fn what_was_left_or_entered_is_so_after_a_kill() {
+async fn departures_and_entries_survive_a_kill() {
     for round in 0..5 {
         let data = tempfile::tempdir().unwrap();
         let setup = ServerSetup::unpaced().keeping(data.path());
@@ -299,7 +299,7 @@ async fn what_was_left_or_entered_is_so_after_a_kill() {
 }
 
 #[tokio::test]
-async fn what_was_set_before_registering_is_kept_under_the_account() {
+async fn state_before_registration_moves_to_the_account() {
     let data = tempfile::tempdir().unwrap();
     let setup = ServerSetup::unpaced().keeping(data.path());
     let mut server = setup.start().await;

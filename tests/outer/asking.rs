@@ -29,7 +29,7 @@ async fn people<const N: usize>(server: &TestServer, names: [&str; N]) -> [TestC
 }
 
 #[tokio::test]
-async fn a_count_counts_what_the_asker_may_see() {
+async fn a_count_covers_visible_messages() {
     let server = ServerSetup::unpaced().start().await;
     let [mut alice, mut spam, mut bob] = people(&server, ["alice", "spam", "bob"]).await;
     ok(&mut alice, "/register a long password").await;
@@ -84,7 +84,7 @@ async fn lines_of_an_erased_account_do_not_count() {
 }
 
 #[tokio::test]
-async fn private_lines_that_waited_are_counted_without_those_of_ignored_people() {
+async fn unread_private_messages_are_counted_without_ignored_authors() {
     let server = ServerSetup::unpaced().start().await;
     let [mut alice, mut bob, mut spam] = people(&server, ["alice", "bob", "spam"]).await;
     ok(&mut alice, "/register a long password").await;
@@ -111,7 +111,7 @@ async fn private_lines_that_waited_are_counted_without_those_of_ignored_people()
 }
 
 #[tokio::test]
-async fn all_hits_of_a_search_and_all_mentions_can_be_shown() {
+async fn all_hits_and_all_mentions_are_reachable_by_pages() {
     let server = ServerSetup::unpaced().start().await;
     let [mut alice, mut bob] = people(&server, ["alice", "bob"]).await;
     for channel in ["general", "dev"] {
@@ -149,7 +149,7 @@ async fn all_hits_of_a_search_and_all_mentions_can_be_shown() {
 }
 
 #[tokio::test]
-async fn what_is_nearly_an_address_or_a_count_is_not_taken_for_a_name() {
+async fn a_mistyped_address_or_count_is_no_name() {
     let server = ServerSetup::unpaced().start().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
     ok(&mut alice, "/create dev").await;

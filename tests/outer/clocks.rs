@@ -83,7 +83,7 @@ async fn alice(server: &TestServer) -> TestClient {
 }
 
 #[tokio::test]
-async fn a_clock_that_was_400_days_behind_for_a_while_takes_no_line_away() {
+async fn a_clock_that_was_400_days_behind_expires_no_message() {
     let machine = Machine::new();
     let setup = machine.setup().config("[history]\nkeep_days = 30\n");
     let mut answers = Vec::new();
@@ -131,7 +131,7 @@ async fn a_ban_and_a_mute_hold_though_the_clock_is_set() {
 }
 
 #[tokio::test]
-async fn what_ends_soon_ends_soon_though_the_clock_is_set_back() {
+async fn short_terms_end_on_time_though_the_clock_is_set_back() {
     let machine = Machine::new();
     let mut server = machine.setup().start().await;
     let mut alice = alice(&server).await;
@@ -155,7 +155,7 @@ async fn what_ends_soon_ends_soon_though_the_clock_is_set_back() {
 }
 
 #[tokio::test]
-async fn what_is_said_once_is_said_once_though_the_clock_is_set() {
+async fn a_once_key_works_though_the_clock_is_set() {
     let machine = Machine::new();
     let server = machine.setup().start().await;
     let mut alice = alice(&server).await;
@@ -195,7 +195,7 @@ async fn times_are_those_of_the_wall_clock_also_after_it_was_set() {
 }
 
 #[tokio::test]
-async fn while_a_server_runs_its_lines_never_go_back_in_time() {
+async fn times_of_messages_never_decrease() {
     let machine = Machine::new();
     let server = machine.setup().start().await;
     let mut alice = alice(&server).await;

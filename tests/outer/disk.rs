@@ -129,7 +129,7 @@ async fn is_refused(alice: &mut TestClient, bob: &mut TestClient, key: &str) {
 }
 
 #[tokio::test]
-async fn a_disk_that_fails_refuses_lines_and_nothing_else() {
+async fn while_the_disk_fails_only_messages_are_refused() {
     for fault in ["write=ENOSPC", "write=EIO", "write=EROFS", "sync=EIO"] {
         let disk = Disk::new();
         let setup = disk.setup();
@@ -188,7 +188,7 @@ async fn a_disk_that_fails_refuses_lines_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_act_that_cant_be_stored_is_not_done() {
+async fn an_action_that_cant_be_stored_has_no_effect() {
     let disk = Disk::new();
     let mut server = disk.setup().start().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
@@ -260,7 +260,7 @@ async fn a_full_disk_stops_no_login_by_password() {
 }
 
 #[tokio::test]
-async fn a_failing_disk_doesnt_keep_the_server_from_ending() {
+async fn a_failing_disk_doesnt_prevent_a_stop() {
     for fault in ["write=ENOSPC", "sync=EIO"] {
         let disk = Disk::new();
         let mut server = disk.setup().start().await;
@@ -319,7 +319,7 @@ async fn fills_up_and_goes_on(setup: &ServerSetup, data: &Path, make_room: impl 
 }
 
 #[tokio::test]
-async fn a_quota_that_is_raised_is_room_again() {
+async fn a_raised_quota_is_used() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     // In blocks of 512 bytes. Writes past it fail, also without the signal.
@@ -353,7 +353,7 @@ impl Drop for Small {
 }
 
 #[tokio::test]
-async fn a_full_file_system_recovers_when_there_is_room() {
+async fn a_full_file_system_recovers_with_free_space() {
     let Some(small) = Small::mount() else {
         eprintln!("left out: mounting a file system takes root");
         return;
@@ -406,7 +406,7 @@ async fn a_store_that_cant_be_written_is_refused_at_the_start_with_its_cure() {
 }
 
 #[tokio::test]
-async fn a_slow_disk_holds_up_only_who_says_something() {
+async fn a_slow_disk_delays_only_senders() {
     let disk = Disk::new();
     let server = disk.setup().start().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
@@ -450,7 +450,7 @@ async fn a_slow_disk_holds_up_only_who_says_something() {
 
 /// Bob was answered that there is no alice after he had received alice's entry.
 #[tokio::test]
-async fn a_refusal_is_told_before_what_happened_after_it_was_decided() {
+async fn a_refusal_comes_before_later_events() {
     let disk = Disk::new();
     let server = disk.setup().start().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
@@ -493,7 +493,7 @@ async fn a_refusal_is_told_before_what_happened_after_it_was_decided() {
 }
 
 #[tokio::test]
-async fn a_disk_that_was_quick_and_becomes_slow_holds_nobody_else_up() {
+async fn a_disk_that_becomes_slow_delays_no_other_client() {
     let disk = Disk::new();
     let server = disk.setup().start().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
@@ -522,7 +522,7 @@ async fn a_disk_that_was_quick_and_becomes_slow_holds_nobody_else_up() {
 }
 
 #[tokio::test]
-async fn what_is_refused_pushes_nothing_out() {
+async fn a_refused_message_expires_no_other() {
     let disk = Disk::new();
     let server = disk.setup().config("[history]\nkeep_lines = 5\n").start().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
@@ -556,7 +556,7 @@ impl Quiet for TestClient {
 }
 
 #[tokio::test]
-async fn what_is_committed_is_heard_while_the_next_commit_waits() {
+async fn committed_messages_are_published_while_the_next_commit_waits() {
     let disk = Disk::new();
     let server = disk.setup().start().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
@@ -581,7 +581,7 @@ async fn what_is_committed_is_heard_while_the_next_commit_waits() {
 }
 
 #[tokio::test]
-async fn a_signal_ends_it_in_time_though_the_disk_is_slow() {
+async fn a_signal_stops_the_server_in_time_on_a_slow_disk() {
     for slow in ["slow=200", "hold"] {
         let disk = Disk::new();
         let setup = disk.setup();

@@ -32,7 +32,7 @@ async fn said(listener: &mut TestClient, format: ClientFormat, by: &str) -> Stri
 }
 
 #[tokio::test]
-async fn lines_are_the_same_however_they_are_cut() {
+async fn lines_are_independent_of_segmentation() {
     for format in ClientFormat::BOTH {
         let server = TestServer::start_unpaced().await;
         let (mut alice, mut bob) = two(&server, format).await;
@@ -96,7 +96,7 @@ async fn every_line_is_answered_once_and_in_order_however_many_are_sent_ahead() 
 }
 
 #[tokio::test]
-async fn the_end_of_input_is_not_abandonment() {
+async fn the_end_of_input_runs_all_lines() {
     for (input, farewell) in [
         ("dave\n/enter general\nlast, without an ending", ClientFormat::Text),
         ("dave\r\n/enter general\r\nlast, without an ending\r", ClientFormat::Text),
@@ -166,7 +166,7 @@ async fn a_line_holds_4096_bytes_and_not_one_more() {
 }
 
 #[tokio::test]
-async fn what_is_not_utf8_is_refused_and_the_connection_goes_on() {
+async fn invalid_utf8_is_refused_and_the_connection_goes_on() {
     let server = TestServer::start().await;
     let (mut alice, mut bob) = two(&server, ClientFormat::Text).await;
     for line in
@@ -197,7 +197,7 @@ fn controls() -> String {
 }
 
 #[tokio::test]
-async fn control_characters_reach_nobody() {
+async fn control_characters_reach_no_client() {
     for format in ClientFormat::BOTH {
         let server = TestServer::start_unpaced().await;
         let (mut alice, mut bob) = two(&server, format).await;
@@ -257,7 +257,7 @@ async fn advised(server: &TestServer, bytes: &[u8]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn who_speaks_another_protocol_gets_one_line_of_advice() {
+async fn a_peer_of_another_protocol_gets_one_line_of_advice() {
     let server = TestServer::start().await;
     for request in [
         &b"GET / HTTP/1.1\r\nHost: chat\r\nUser-Agent: x\r\n\r\n"[..],

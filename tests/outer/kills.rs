@@ -414,7 +414,7 @@ fn a_kill_during_a_start_never_leads_to_a_refusal() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_answered_outlives_a_kill_at_any_moment() {
+async fn answered_messages_survive_a_kill_at_any_moment() {
     let kills = number_in("KILLS").unwrap_or(USUAL);
     let seed = seed_in("SEED");
     let (mut done, mut slowest, mut lines) = (0, Duration::ZERO, 0);

@@ -11,7 +11,7 @@ use socket2::SockRef;
 const TRIES: usize = 20;
 
 #[tokio::test]
-async fn lines_of_a_peer_that_never_reads_are_carried_out() {
+async fn lines_of_a_peer_that_never_reads_are_executed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.sock");
     let server = ServerSetup::default().flag("--unix").flag(path.to_str().unwrap()).start().await;
@@ -45,7 +45,7 @@ async fn lines_of_a_peer_that_never_reads_are_carried_out() {
 }
 
 #[tokio::test]
-async fn who_has_sent_much_and_is_gone_is_carried_out_at_the_usual_pace() {
+async fn input_of_a_disconnected_peer_runs_at_the_usual_rate() {
     let server = TestServer::start().await;
     let mut alice = server.person("alice").await;
     alice.ask("/create general").await;

@@ -99,7 +99,7 @@ async fn check(players: &mut [Player], truth: &Mutex<Truth>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_all_are_told_agrees() {
+async fn the_events_of_all_clients_agree() {
     let seed = seed_in("MODEL_SEED");
     let time = Duration::from_secs(number_in("MODEL_SECONDS").unwrap_or(USUAL));
     eprintln!("MODEL_SEED={seed}");

@@ -68,7 +68,7 @@ fn names(directory: &Path) -> BTreeSet<std::ffi::OsString> {
 }
 
 #[tokio::test]
-async fn a_file_that_is_moved_away_stops_lines_until_it_is_back() {
+async fn a_moved_file_stops_messages_until_it_is_back() {
     let mut running = Running::start().await;
     let mut last = 1_usize;
     for name in FILES.iter().copied().chain([""]) {
@@ -87,7 +87,7 @@ async fn a_file_that_is_moved_away_stops_lines_until_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_removed_is_told_in_the_log_though_nobody_says_anything() {
+async fn a_removed_file_is_logged_without_traffic() {
     for name in FILES {
         let mut running = Running::start().await;
         let path = running.data().join(name);
@@ -112,7 +112,7 @@ async fn a_file_that_is_removed_is_told_in_the_log_though_nobody_says_anything()
 }
 
 #[tokio::test]
-async fn a_file_that_is_emptied_or_replaced_stops_lines() {
+async fn an_emptied_or_replaced_file_stops_messages() {
     for name in ["chat.db", "recent.db"] {
         let mut running = Running::start().await;
         let path = running.data().join(name);
@@ -128,7 +128,7 @@ async fn a_file_that_is_emptied_or_replaced_stops_lines() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_emptied_stops_lines() {
+async fn an_emptied_wal_stops_messages() {
     let mut running = Running::start().await;
     fs::write(running.data().join("chat.db-wal"), "").unwrap();
     let told = running.server.wait_for_log("is not where it was opened").await;
@@ -138,7 +138,7 @@ async fn a_log_that_is_emptied_stops_lines() {
 }
 
 #[tokio::test]
-async fn a_backup_that_is_copied_over_the_open_database_stops_lines() {
+async fn a_backup_copied_over_the_open_database_stops_messages() {
     let mut running = Running::start().await;
     let backup = running.folder.path().join("backup");
     let mut made = Command::new(binary::path("chat-server"));
@@ -153,7 +153,7 @@ async fn a_backup_that_is_copied_over_the_open_database_stops_lines() {
 }
 
 #[tokio::test]
-async fn a_lock_that_is_removed_is_made_again() {
+async fn a_removed_lock_file_is_created_again() {
     let mut running = Running::start().await;
     fs::remove_file(running.data().join("lock")).unwrap();
     running.server.wait_for_log("is created again").await;

@@ -24,7 +24,7 @@ async fn messages_merge_and_split_for_want_of_framing() {
 }
 
 #[tokio::test]
-async fn one_silent_newcomer_blocks_everybody_at_the_door() {
+async fn one_silent_new_connection_blocks_all_others() {
     let server = TestServer::start().await;
     let _silent = server.newcomer("silent").await;
     let mut alice = server.person("alice").await;
@@ -32,7 +32,7 @@ async fn one_silent_newcomer_blocks_everybody_at_the_door() {
 }
 
 #[tokio::test]
-async fn a_reader_that_stalls_stalls_the_room() {
+async fn a_stalled_reader_stalls_the_channel() {
     let server = TestServer::start_unpaced().await;
     let mut alice = server.person("alice").await;
     let mut bob = server.person("bob").await;
@@ -97,7 +97,7 @@ async fn name_and_time_are_the_clients_own_and_can_be_forged() {
 }
 
 #[tokio::test]
-async fn private_drags_the_other_person_out_of_their_room() {
+async fn private_moves_the_other_user_out_of_their_channel() {
     let server = TestServer::start().await;
     let mut alice = server.person("alice").await;
     let mut bob = server.person("bob").await;
@@ -115,7 +115,7 @@ async fn private_drags_the_other_person_out_of_their_room() {
 }
 
 #[tokio::test]
-async fn a_message_to_someone_who_has_gone_vanishes_silently() {
+async fn a_message_to_a_departed_user_is_lost_silently() {
     let server = TestServer::start().await;
     let mut alice = server.person("alice").await;
     let mut bob = server.person("bob").await;

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 #[tokio::test]
-async fn a_signal_ends_it_with_a_last_line_for_everybody() {
+async fn a_signal_stops_the_server_with_a_last_line_to_all_clients() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut server = TestServer::start().await;
         let mut alice = server.person("alice").await;
@@ -39,7 +39,7 @@ async fn a_signal_ends_it_with_a_last_line_for_everybody() {
 }
 
 #[tokio::test]
-async fn it_ends_in_time_though_somebody_takes_nothing() {
+async fn the_server_stops_in_time_with_a_stalled_peer() {
     let mut server = TestServer::start_unpaced().await;
     let mut alice = server.person("alice").await;
     let mut stuck = server.person("stuck").await;
@@ -61,7 +61,7 @@ async fn it_ends_in_time_though_somebody_takes_nothing() {
 }
 
 #[tokio::test]
-async fn what_was_said_before_the_signal_is_delivered() {
+async fn messages_before_the_signal_are_delivered() {
     let mut server = TestServer::start_unpaced().await;
     let mut alice = server.person("alice").await;
     let mut bob = server.person("bob").await;
@@ -79,7 +79,7 @@ async fn what_was_said_before_the_signal_is_delivered() {
 }
 
 #[tokio::test]
-async fn a_unix_socket_is_a_door_too() {
+async fn clients_connect_over_a_unix_socket() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.sock");
     let setup = ServerSetup::default().flag("--unix").flag(path.to_str().unwrap());
@@ -140,7 +140,7 @@ async fn a_wrong_setting_is_refused_in_a_sentence() {
 }
 
 #[tokio::test]
-async fn an_address_that_cannot_be_listened_on_is_told_with_what_to_do() {
+async fn a_failed_bind_is_reported_with_its_cure() {
     let server = TestServer::start().await;
     let taken = server.address().to_string();
     for (flags, told) in [
@@ -222,7 +222,7 @@ async fn the_name_and_the_message_of_the_day_greet() {
 }
 
 #[tokio::test]
-async fn a_byte_order_mark_of_a_file_is_passed_over() {
+async fn a_byte_order_mark_of_a_file_is_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let motd = folder.path().join("motd");
     fs::write(&motd, "\u{FEFF}Be kind.\r\n").unwrap();
@@ -261,7 +261,7 @@ async fn the_log_can_be_json() {
 }
 
 #[tokio::test]
-async fn the_usual_log_tells_nothing_of_what_is_said() {
+async fn the_default_log_has_no_messages() {
     let mut server = TestServer::start().await;
     let mut alice = server.person("alice").await;
     alice.ask("/create room").await;
@@ -271,7 +271,7 @@ async fn the_usual_log_tells_nothing_of_what_is_said() {
 }
 
 #[tokio::test]
-async fn two_doors_lead_to_one_house() {
+async fn two_listeners_serve_the_same_channels() {
     let server = ServerSetup::default().flag("--listen").flag("[::1]:0").start().await;
     let line = server.wait_for_log("listening address=[::1]:").await;
     let second = line.rsplit('=').next().unwrap().parse().unwrap();

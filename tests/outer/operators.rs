@@ -95,7 +95,7 @@ fn failregex() -> regex::bytes::Regex {
 }
 
 #[tokio::test]
-async fn the_log_has_a_line_for_each_thing_that_operators_look_for() {
+async fn the_log_has_a_line_for_each_documented_event() {
     let kept = Kept::new();
     let server = kept.start().await;
     let first = server.wait_for_log("INFO chat-server starts").await;
@@ -328,7 +328,7 @@ fn settings_on_the_page() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_open_server_is_as_the_page_has_it() {
+async fn the_documented_settings_of_an_open_server_work() {
     let [open, _] = &settings_on_the_page()[..] else { panic!("an open server and a team's") };
     let kept = Kept::with(ServerSetup::default().config(open));
     let server = kept.start().await;
@@ -339,7 +339,7 @@ async fn an_open_server_is_as_the_page_has_it() {
 }
 
 #[tokio::test]
-async fn a_teams_server_is_as_the_page_has_it() {
+async fn the_documented_settings_of_a_teams_server_work() {
     let [_, team] = &settings_on_the_page()[..] else { panic!("an open server and a team's") };
     let kept = Kept::with(ServerSetup::default().config(team));
     let mut server = kept.start().await;
@@ -459,7 +459,7 @@ async fn an_operator_is_made_at_the_shell_and_ends_connections_in_the_chat() {
 
 /// However fast a user sends, no message is published or stored after the `ok` to `/kill`.
 #[tokio::test]
-async fn nothing_is_told_after_the_answer_to_a_kill_or_a_ban() {
+async fn no_message_is_published_after_the_ok_to_a_kill_or_a_server_ban() {
     let kept = Kept::new();
     let server = kept.start().await;
     let mut alice = registered(&server, "alice", ClientFormat::Json).await;
@@ -505,7 +505,7 @@ async fn nothing_is_told_after_the_answer_to_a_kill_or_a_ban() {
 
 /// The operator's right is checked again when the command is executed.
 #[tokio::test]
-async fn nothing_is_done_for_an_operator_who_is_one_no_more() {
+async fn commands_of_a_revoked_operator_have_no_effect() {
     let kept = Kept::new();
     let server = kept.start().await;
     let mut alice = registered(&server, "alice", ClientFormat::Json).await;
@@ -542,7 +542,7 @@ async fn nothing_is_done_for_an_operator_who_is_one_no_more() {
 
 /// A ban that spares operators applies to former ones.
 #[tokio::test]
-async fn whom_a_ban_is_against_is_ended_with_the_right() {
+async fn a_ban_applies_to_an_operator_whose_right_is_revoked() {
     let kept = Kept::new();
     let server = kept.start().await;
     let mut alice = registered(&server, "alice", ClientFormat::Json).await;
@@ -577,7 +577,7 @@ async fn whom_a_ban_is_against_is_ended_with_the_right() {
 
 /// A stalled client is disconnected like any other.
 #[tokio::test]
-async fn who_reads_nothing_is_ended_at_once() {
+async fn a_kill_disconnects_a_stalled_client_at_once() {
     let kept = Kept::new();
     let server = kept.start().await;
     let mut alice = server.person("alice").await;
@@ -598,7 +598,7 @@ async fn who_reads_nothing_is_ended_at_once() {
 }
 
 #[tokio::test]
-async fn an_announcement_is_told_to_everybody_who_has_a_name() {
+async fn an_announcement_reaches_every_named_client() {
     let kept = Kept::new();
     let server = kept.start().await;
     let mut alice = registered(&server, "alice", ClientFormat::Json).await;
@@ -619,7 +619,7 @@ async fn an_announcement_is_told_to_everybody_who_has_a_name() {
 }
 
 #[tokio::test]
-async fn numbers_about_the_server() {
+async fn stats_are_shown() {
     let kept = Kept::new();
     let server = kept.start().await;
     let mut alice = registered(&server, "alice", ClientFormat::Json).await;
@@ -663,7 +663,7 @@ async fn code(client: &mut TestClient, line: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn an_invitation_is_good_for_one_account() {
+async fn an_invitation_allows_one_account() {
     let kept = registering_by_invitation();
     let mut server = kept.start().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
@@ -708,7 +708,7 @@ async fn an_invitation_is_good_for_one_account() {
 
 /// Concurrent uses of one code register one account.
 #[tokio::test]
-async fn an_invitation_that_many_use_at_once_makes_one_account() {
+async fn concurrent_uses_of_an_invitation_create_one_account() {
     let kept = registering_by_invitation();
     let server = kept.start().await;
     let invite = kept.admin(&["invitation"]).await;
@@ -766,7 +766,7 @@ async fn a_forgotten_password_is_reset_at_the_shell() {
 }
 
 #[tokio::test]
-async fn a_script_is_told_by_the_code_what_became_of_it() {
+async fn the_exit_code_reports_the_result() {
     let kept = Kept::new();
     let nowhere = kept.admin(&["stats"]).await;
     assert_eq!(nowhere.status.code(), Some(3));
@@ -792,7 +792,7 @@ async fn a_script_is_told_by_the_code_what_became_of_it() {
 
 /// A server that refuses a request stops reading it, and its reason arrives nevertheless.
 #[tokio::test]
-async fn a_refusal_reaches_whoever_is_still_asking() {
+async fn a_refusal_reaches_a_client_that_is_still_sending() {
     let kept = Kept::new();
     let _server = kept.start().await;
     let long = "x".repeat(100_000);
@@ -822,7 +822,7 @@ async fn a_refusal_reaches_whoever_is_still_asking() {
 
 /// A script that reads JSON gets JSON also without a server.
 #[tokio::test]
-async fn an_unreachable_server_is_told_of_in_json() {
+async fn an_unreachable_server_is_reported_in_json() {
     let folder = tempfile::tempdir().unwrap();
     let output = admin(&folder.path().join("none.sock"), &["--json", "stats"]).await;
     assert_eq!(output.status.code(), Some(3));
@@ -856,7 +856,7 @@ async fn the_admin_socket_is_private_and_bounded() {
 }
 
 #[tokio::test]
-async fn a_server_that_keeps_nothing_has_an_admin_socket_where_it_is_told() {
+async fn an_ephemeral_server_has_an_admin_socket_at_the_given_path() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("here.sock");
     let setup = ServerSetup::unpaced().flag("--admin-socket").flag(socket.to_str().unwrap());
@@ -875,7 +875,7 @@ async fn from_elsewhere(server: &TestServer, who: &str) -> TestClient {
 }
 
 #[tokio::test]
-async fn a_net_is_kept_out_at_the_door_until_it_is_let_in_again() {
+async fn a_banned_net_is_refused_until_it_is_unbanned() {
     let kept = Kept::new();
     let mut server = kept.start().await;
     let mut alice = registered(&server, "alice", ClientFormat::Json).await;
@@ -927,7 +927,7 @@ async fn a_net_is_kept_out_at_the_door_until_it_is_let_in_again() {
 }
 
 #[tokio::test]
-async fn names_and_accounts_are_kept_out_and_operators_only_by_their_very_name() {
+async fn names_and_accounts_are_banned_and_operators_only_by_their_exact_name() {
     let kept = Kept::new();
     let mut server = kept.start().await;
     let mut alice = registered(&server, "alice", ClientFormat::Text).await;
@@ -996,7 +996,7 @@ async fn names_and_accounts_are_kept_out_and_operators_only_by_their_very_name()
 
 /// A client that connects during its ban is disconnected or refused.
 #[tokio::test]
-async fn nobody_slips_in_beside_a_ban() {
+async fn no_client_connects_beside_a_ban() {
     let kept = Kept::new();
     let server = kept.start().await;
     let mut all = Vec::new();

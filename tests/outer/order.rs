@@ -56,7 +56,7 @@ async fn talk(person: &mut TestClient, lines: &[String], others: usize) -> Seen 
 }
 
 #[tokio::test]
-async fn everybody_sees_the_lines_of_a_channel_in_one_order_their_own_included() {
+async fn all_members_see_the_messages_of_a_channel_in_one_order() {
     let server = ServerSetup::unpaced().start().await;
     let mut people = Vec::new();
     for at in 0..PEOPLE {
@@ -95,7 +95,7 @@ async fn everybody_sees_the_lines_of_a_channel_in_one_order_their_own_included()
 /// Acks that print nothing don't wake the session. Output that depends on them arrives
 /// nevertheless, whether it was requested before the commit or long afterwards.
 #[tokio::test]
-async fn what_comes_after_a_line_without_an_answer_is_answered() {
+async fn a_request_after_a_silent_ack_is_answered() {
     let server = ServerSetup::unpaced().start().await;
     let mut bob = server.person_in("bob", ClientFormat::Text).await;
     bob.ask("/create den").await;

@@ -112,7 +112,7 @@ fn full_pipe() -> (io::PipeReader, io::PipeWriter) {
 }
 
 #[tokio::test]
-async fn a_log_that_is_not_read_holds_up_neither_service_nor_stop() {
+async fn an_unread_log_blocks_neither_service_nor_stop() {
     for flags in [&[][..], &["-v"], &["-vv", "--log", "json"]] {
         let (reader, writer) = full_pipe();
         let mut server = Quiet::start(OwnedFd::from(writer), flags).await;
@@ -122,7 +122,7 @@ async fn a_log_that_is_not_read_holds_up_neither_service_nor_stop() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_read_again_goes_on_where_it_waited() {
+async fn a_log_that_is_read_again_continues() {
     let (mut reader, writer) = full_pipe();
     let mut server = Quiet::start(OwnedFd::from(writer), &["-v"]).await;
     for _ in 0..50 {
@@ -140,7 +140,7 @@ async fn a_log_that_is_read_again_goes_on_where_it_waited() {
 }
 
 #[tokio::test]
-async fn standard_error_that_is_closed_or_gone_or_full_ends_nothing() {
+async fn a_closed_broken_or_full_standard_error_ends_nothing() {
     let (reader, writer) = io::pipe().unwrap();
     drop(reader);
     let full = File::options().write(true).open("/dev/full").unwrap();
@@ -202,7 +202,7 @@ impl AtTerminal {
 }
 
 #[tokio::test]
-async fn a_terminal_that_is_paused_holds_up_nothing() {
+async fn a_paused_terminal_blocks_nothing() {
     let server = AtTerminal::start().await;
     let mut output = server.terminal.try_clone_reader().unwrap();
     let mut keys = server.terminal.take_writer().unwrap();

@@ -111,7 +111,7 @@ async fn telnet_at_a_terminal() {
 }
 
 #[tokio::test]
-async fn telnet_does_not_show_a_password_that_is_asked_for() {
+async fn telnet_does_not_display_a_password() {
     let server = TestServer::start().await;
     let mut alice = server.person("alice").await;
     alice.ask("/register correct horse").await;

@@ -33,7 +33,7 @@ fn count(told: &[String], line: &str) -> usize {
 }
 
 #[tokio::test]
-async fn who_is_kicked_while_leaving_and_entering_becomes_a_ghost_member() {
+async fn a_client_kicked_while_leaving_and_entering_becomes_a_ghost_member() {
     let server = TestServer::start_unpaced().await;
     let mut alice = server.person("alice").await;
     alice.ask("/create a").await;
@@ -82,7 +82,7 @@ async fn who_is_kicked_while_leaving_and_entering_becomes_a_ghost_member() {
 }
 
 #[tokio::test]
-async fn who_is_kicked_reads_what_is_said_afterwards() {
+async fn a_kicked_client_receives_later_messages() {
     let server = ServerSetup::unpaced().config(NO_WRITE_DEADLINE).start().await;
     let mut alice = server.person("alice").await;
     alice.ask("/create k0").await;
@@ -140,7 +140,7 @@ async fn an_interrupt_with_urgent_data_turns_a_command_into_public_text() {
 }
 
 #[tokio::test]
-async fn a_private_line_goes_to_a_stranger_who_took_the_name() {
+async fn a_private_message_goes_to_another_user_who_took_the_name() {
     let server = TestServer::start_unpaced().await;
     let mut alice = server.person("alice").await;
     let mut bob = server.person("bob").await;
@@ -160,7 +160,7 @@ async fn a_private_line_goes_to_a_stranger_who_took_the_name() {
 }
 
 #[tokio::test]
-async fn after_many_others_a_private_line_goes_to_a_stranger_who_took_the_name() {
+async fn after_many_chats_a_private_message_goes_to_another_user_who_took_the_name() {
     let server = TestServer::start_unpaced().await;
     let mut xan = server.person("xan").await;
     let mut yve = server.person("yve").await;
@@ -182,7 +182,7 @@ async fn after_many_others_a_private_line_goes_to_a_stranger_who_took_the_name()
 }
 
 #[tokio::test]
-async fn who_leaves_a_channel_is_told_twice_of_somebody_who_is_gone() {
+async fn a_departure_is_delivered_twice_to_a_client_that_leaves_a_channel() {
     let server = TestServer::start_unpaced().await;
     let mut alice = server.person("alice").await;
     alice.ask("/create a").await;
@@ -213,7 +213,7 @@ async fn who_leaves_a_channel_is_told_twice_of_somebody_who_is_gone() {
 }
 
 #[tokio::test]
-async fn who_enters_a_channel_is_told_twice_of_somebody_who_is_gone() {
+async fn a_departure_is_delivered_twice_to_a_client_that_enters_a_channel() {
     let server = TestServer::start_unpaced().await;
     let mut alice = server.person("alice").await;
     alice.ask("/create a").await;
@@ -251,7 +251,7 @@ async fn listeners(server: &TestServer) -> [TestClient; 2] {
 }
 
 #[tokio::test]
-async fn somebody_speaks_under_a_new_name_before_it_is_told() {
+async fn a_message_under_a_new_name_comes_before_the_rename() {
     let server = TestServer::start_unpaced().await;
     let mut listeners = listeners(&server).await;
     let mut rob = server.person("rob").await;
@@ -286,7 +286,7 @@ async fn somebody_speaks_under_a_new_name_before_it_is_told() {
 }
 
 #[tokio::test]
-async fn last_words_come_after_the_farewell() {
+async fn the_last_messages_come_after_the_departure() {
     let server = TestServer::start_unpaced().await;
     let mut listeners = listeners(&server).await;
     for _ in 0..PIECES {
@@ -332,7 +332,7 @@ async fn visitors(server: &TestServer, how_many: usize) {
 }
 
 #[tokio::test]
-async fn visitors_who_speak_http_are_kept_for_ever() {
+async fn http_peers_are_never_released() {
     let server = TestServer::start().await;
     visitors(&server, 500).await;
     let before = server.memory();
@@ -361,7 +361,7 @@ async fn a_web_page_makes_a_browser_chat() {
 }
 
 #[tokio::test]
-async fn what_was_missed_until_a_kick_is_counted_wrong() {
+async fn messages_missed_before_a_kick_are_miscounted() {
     const LINES: usize = 20_000;
     const AT_ONCE: usize = 1000;
     let server = ServerSetup::unpaced().config(NO_WRITE_DEADLINE).start().await;
@@ -399,7 +399,7 @@ async fn what_was_missed_until_a_kick_is_counted_wrong() {
 }
 
 #[tokio::test]
-async fn names_in_capitals_are_near_nothing() {
+async fn names_in_capitals_get_no_suggestions() {
     let server = TestServer::start().await;
     let mut robert = server.person("Robert29").await;
     robert.ask("/create general").await;
@@ -437,7 +437,7 @@ async fn a_stray_telnet_byte_swallows_the_end_of_a_line() {
 }
 
 #[tokio::test]
-async fn private_lines_to_somebody_who_reads_are_lost_without_a_word() {
+async fn private_messages_to_a_reading_user_are_lost_silently() {
     const LINES: usize = 1000;
     let server = TestServer::start_unpaced().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
@@ -481,7 +481,7 @@ async fn a_search_without_a_hit_says_that_no_channels_are_open() {
 }
 
 #[tokio::test]
-async fn a_wrong_setting_tells_its_cause_twice() {
+async fn a_settings_error_states_its_cause_twice() {
     for (setup, cause) in [
         (ServerSetup::default().flag("--config").flag("nowhere.toml"), "os error 2"),
         (ServerSetup::default().flag("--motd").flag("nowhere.txt"), "os error 2"),
@@ -495,7 +495,7 @@ async fn a_wrong_setting_tells_its_cause_twice() {
 }
 
 #[tokio::test]
-async fn the_right_of_an_operator_who_leaves_while_elsewhere_passes_late_and_skips_somebody() {
+async fn the_right_of_an_operator_outside_the_channel_passes_late_and_skips_a_member() {
     let server = TestServer::start_unpaced().await;
     let mut maker = server.person("maker").await;
     let mut anna = server.person("anna").await;
@@ -515,7 +515,7 @@ async fn the_right_of_an_operator_who_leaves_while_elsewhere_passes_late_and_ski
 }
 
 #[tokio::test]
-async fn a_peer_that_is_reset_while_it_is_paced_lives_on() {
+async fn a_reset_peer_stays_while_it_is_throttled() {
     let server = TestServer::start().await;
     let mut alice = server.person("alice").await;
     alice.ask("/create a").await;
@@ -534,7 +534,7 @@ async fn a_peer_that_is_reset_while_it_is_paced_lives_on() {
 }
 
 #[tokio::test]
-async fn somebody_who_was_put_out_speaks_once_more() {
+async fn an_ejected_user_sends_one_more_message() {
     let server = TestServer::start_unpaced().await;
     let mut alice = server.person("alice").await;
     alice.ask("/create a").await;

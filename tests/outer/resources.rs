@@ -56,7 +56,7 @@ async fn an_endless_line_costs_no_memory() {
 }
 
 #[tokio::test]
-async fn a_reader_that_never_reads_costs_little_and_nobody_else_misses_a_line() {
+async fn a_stalled_reader_costs_little_and_no_other_misses_a_message() {
     const LINES: usize = 20_000;
     /// Fewer than the ring holds, so that a reader misses none.
     const AT_ONCE: usize = 200;
@@ -104,7 +104,7 @@ async fn a_reader_that_never_reads_costs_little_and_nobody_else_misses_a_line() 
 }
 
 #[tokio::test]
-async fn fifty_silent_connections_hinder_nobody() {
+async fn fifty_silent_connections_delay_no_client() {
     let server = TestServer::start().await;
     let mut silent = Vec::new();
     for _ in 0..50 {
@@ -122,7 +122,7 @@ async fn fifty_silent_connections_hinder_nobody() {
 }
 
 #[tokio::test]
-async fn out_of_open_files_those_connected_notice_nothing_and_the_others_come_in_later() {
+async fn out_of_open_files_open_connections_go_on_and_new_ones_wait() {
     let server = ServerSetup::unpaced().open_files(64).start().await;
     let mut alice = server.person("alice").await;
     let mut bob = server.person("bob").await;
@@ -205,7 +205,7 @@ async fn a_name_must_be_given_in_time() {
 }
 
 #[tokio::test]
-async fn who_takes_nothing_is_cut_off() {
+async fn a_peer_that_reads_nothing_is_disconnected() {
     let server = ServerSetup::unpaced().config("limits.write_seconds = 1").start().await;
     let mut alice = server.person("alice").await;
     let mut bob = server.person("bob").await;
@@ -228,7 +228,7 @@ async fn who_takes_nothing_is_cut_off() {
 }
 
 #[tokio::test]
-async fn lines_are_paced_and_none_is_lost() {
+async fn lines_are_throttled_and_none_is_lost() {
     let config = "limits.burst_lines = 5\nlimits.lines_per_second = 10";
     let server = ServerSetup::default().config(config).start().await;
     let mut fast = server.newcomer("fast").await;
@@ -245,7 +245,7 @@ async fn lines_are_paced_and_none_is_lost() {
 }
 
 #[tokio::test]
-async fn who_breaks_off_in_the_middle_leaves_nothing_behind() {
+async fn a_connection_reset_within_a_line_leaves_nothing_behind() {
     let server = TestServer::start_unpaced().await;
     let mut alice = server.person("alice").await;
     alice.ask("/create general").await;

@@ -58,7 +58,7 @@ async fn wait_until_ok(person: &mut TestClient, line: &str) {
 }
 
 #[tokio::test]
-async fn how_a_channel_is_run_outlives_a_kill() {
+async fn channel_moderation_survives_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let setup = ServerSetup::unpaced().keeping(&folder.path().join("data"));
     let mut server = setup.start().await;
@@ -151,7 +151,7 @@ async fn a_hidden_channel_is_hidden_after_a_restart_too() {
 
 /// However fast a user sends, no message is published after the `ok` to their mute or ban.
 #[tokio::test]
-async fn nothing_is_told_after_the_answer_to_a_mute_or_a_ban() {
+async fn no_message_is_published_after_the_ok_to_a_mute_or_a_ban() {
     let server = TestServer::start_unpaced().await;
     let [mut alice, mut bob] = people(&server, ["alice", "bob"]).await;
     ok(&mut alice, "/create dev").await;
@@ -203,7 +203,7 @@ async fn nothing_is_told_after_the_answer_to_a_mute_or_a_ban() {
 }
 
 #[tokio::test]
-async fn bans_and_mutes_end_by_themselves() {
+async fn bans_and_mutes_expire() {
     let server = TestServer::start_unpaced().await;
     let [mut alice, mut bob] = people(&server, ["alice", "bob"]).await;
     ok(&mut alice, "/create dev").await;
@@ -217,7 +217,7 @@ async fn bans_and_mutes_end_by_themselves() {
 }
 
 #[tokio::test]
-async fn a_slow_channel_tells_how_long_to_wait() {
+async fn a_slow_channel_states_the_wait() {
     let server = TestServer::start_unpaced().await;
     let [mut alice, mut bob] = people(&server, ["alice", "bob"]).await;
     ok(&mut alice, "/create dev").await;
@@ -322,7 +322,7 @@ async fn bans_and_mutes_of_accounts_hold_on_every_device_and_over_a_kill() {
 }
 
 #[tokio::test]
-async fn an_account_that_is_put_out_while_it_is_away_does_not_come_back() {
+async fn an_account_ejected_while_offline_does_not_return() {
     let folder = tempfile::tempdir().unwrap();
     let setup = ServerSetup::unpaced().keeping(&folder.path().join("data"));
     let mut server = setup.start().await;
@@ -385,7 +385,7 @@ async fn an_operator_with_an_account_keeps_the_right_and_passes_it_on() {
 }
 
 #[tokio::test]
-async fn a_hidden_channel_is_not_told_of_by_what_it_forbids() {
+async fn refusals_do_not_reveal_a_hidden_channel() {
     let server = TestServer::start_unpaced().await;
     let [mut alice, mut bandit] = people(&server, ["alice", "bandit"]).await;
     ok(&mut alice, "/create secret").await;
@@ -399,7 +399,7 @@ async fn a_hidden_channel_is_not_told_of_by_what_it_forbids() {
 }
 
 #[tokio::test]
-async fn a_ban_and_a_mute_by_name_follow_whom_they_hit() {
+async fn a_ban_and_a_mute_by_name_follow_the_user() {
     let server = TestServer::start_unpaced().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
     ok(&mut alice, "/create dev").await;
@@ -430,7 +430,7 @@ async fn a_ban_and_a_mute_by_name_follow_whom_they_hit() {
 }
 
 #[tokio::test]
-async fn who_may_say_nothing_gives_no_reason_for_leaving() {
+async fn a_muted_user_gives_no_reason_for_leaving() {
     let server = TestServer::start_unpaced().await;
     let [mut alice, mut bob] = people(&server, ["alice", "bob"]).await;
     ok(&mut alice, "/create dev").await;
@@ -446,7 +446,7 @@ async fn who_may_say_nothing_gives_no_reason_for_leaving() {
 }
 
 #[tokio::test]
-async fn signing_in_makes_nobody_quicker_in_a_slow_channel() {
+async fn signing_in_does_not_shorten_slow_mode() {
     let server = TestServer::start_unpaced().await;
     let [mut alice, mut lou] = people(&server, ["alice", "lou"]).await;
     ok(&mut lou, "/register correct horse").await;
@@ -466,7 +466,7 @@ async fn signing_in_makes_nobody_quicker_in_a_slow_channel() {
 
 /// After `/quit`, a stranger could delete months of a channel.
 #[tokio::test]
-async fn a_stranger_who_inherits_a_channel_destroys_nothing() {
+async fn an_inherited_right_destroys_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let setup = ServerSetup::unpaced().keeping(&folder.path().join("data"));
     let mut server = setup.start().await;
@@ -506,7 +506,7 @@ async fn a_stranger_who_inherits_a_channel_destroys_nothing() {
 }
 
 #[tokio::test]
-async fn the_right_passes_to_an_account_that_is_away() {
+async fn the_right_passes_to_an_offline_account() {
     let server = TestServer::start_unpaced().await;
     let [mut alice, mut kate] = people(&server, ["alice", "kate"]).await;
     ok(&mut alice, "/register correct horse").await;

@@ -34,7 +34,7 @@ fn systemd_understands_the_unit() {
 }
 
 #[test]
-fn the_unit_is_as_closed_as_it_can_be() {
+fn the_unit_is_sandboxed() {
     let judged = Command::new("systemd-analyze")
         .args(["security", "--offline=yes", "--no-pager", "--threshold=20"])
         .arg(unit())
@@ -45,7 +45,7 @@ fn the_unit_is_as_closed_as_it_can_be() {
 }
 
 #[tokio::test]
-async fn the_service_manager_is_told_of_the_beginning_and_the_end() {
+async fn the_service_manager_is_notified_of_start_and_stop() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
@@ -62,7 +62,7 @@ async fn the_service_manager_is_told_of_the_beginning_and_the_end() {
 }
 
 #[tokio::test]
-async fn the_service_manager_hears_again_and_again_that_the_server_is_alive() {
+async fn the_service_manager_gets_regular_watchdog_notifications() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
@@ -84,7 +84,7 @@ pub(super) async fn hear(manager: &UnixDatagram) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn without_a_service_manager_nothing_is_missing() {
+async fn the_server_runs_without_a_service_manager() {
     let gone = ServerSetup::default().environment("NOTIFY_SOCKET", "/nowhere/at/all");
     let mut server = gone.start().await;
     server.wait_for_log("WARN can't notify the service manager").await;

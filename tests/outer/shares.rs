@@ -12,7 +12,7 @@ async fn frugal(limits: &str) -> TestServer {
 }
 
 #[tokio::test]
-async fn channels_made_and_left_shut_nobody_out() {
+async fn channels_created_and_left_lock_nobody_out() {
     let server = frugal("channels = 20\nchannels_per_hour = 160").await;
     let mut mallory = server.person("mallory").await;
     for number in 0..20 {
@@ -58,7 +58,7 @@ async fn one_address_has_its_share_of_channels() {
 }
 
 #[tokio::test]
-async fn accounts_renames_topics_chats_and_acts_are_paced_for_each_address() {
+async fn accounts_renames_topics_chats_and_actions_are_throttled_for_each_address() {
     let server = frugal(
         "accounts_per_hour = 4\nrenames_per_hour = 4\ntopics_per_hour = 4\nprivate_chats_per_hour = 4\n\
          invitations_per_hour = 4\nmoderation_per_hour = 4",
@@ -89,7 +89,7 @@ async fn accounts_renames_topics_chats_and_acts_are_paced_for_each_address() {
 }
 
 #[tokio::test]
-async fn who_connects_anew_has_no_new_pace() {
+async fn reconnecting_refills_no_bucket() {
     let config = "[limits]\nburst_lines = 10\nlines_per_second = 10\npace_of_address = 2";
     let server = ServerSetup::default().config(config).start().await;
     let begun = Instant::now();
@@ -105,7 +105,7 @@ async fn who_connects_anew_has_no_new_pace() {
 }
 
 #[tokio::test]
-async fn connections_from_one_address_have_a_pace() {
+async fn connections_from_one_address_are_throttled() {
     // From loopback a hundred times as many.
     let server = ServerSetup::default().config("limits.connects_per_minute = 1").start().await;
     let mut refused = None;
@@ -122,7 +122,7 @@ async fn connections_from_one_address_have_a_pace() {
 }
 
 #[tokio::test]
-async fn what_is_stored_has_a_share_of_the_day() {
+async fn stored_bytes_have_a_daily_share() {
     let server = frugal("stored_mib_per_address = 1").await;
     let mut mallory = server.person("mallory").await;
     mallory.ask("/create a").await;
@@ -147,7 +147,7 @@ async fn what_is_stored_has_a_share_of_the_day() {
 }
 
 #[tokio::test]
-async fn a_restricted_person_has_no_side_door_for_words() {
+async fn a_restricted_user_has_no_side_channel() {
     let server = TestServer::start_unpaced().await;
     let mut alice = server.person("alice").await;
     let mut bob = server.person("bob").await;
@@ -185,7 +185,7 @@ async fn a_restricted_person_has_no_side_door_for_words() {
 }
 
 #[tokio::test]
-async fn an_ignored_person_reaches_nobody_by_words() {
+async fn an_ignored_user_has_no_side_channel() {
     let server = TestServer::start_unpaced().await;
     let mut alice = server.person("alice").await;
     let mut bob = server.person("bob").await;

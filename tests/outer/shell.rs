@@ -53,7 +53,7 @@ async fn run(line: &str, state: &str) {
 }
 
 #[tokio::test]
-async fn what_the_pages_say_works() {
+async fn the_shell_commands_of_the_pages_work() {
     let server = TestServer::start_unpaced().await;
     let mut host = server.person("host").await;
     host.ask("/create general").await;

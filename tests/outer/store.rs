@@ -115,7 +115,7 @@ fn no_faults(data: &Path) {
 }
 
 #[tokio::test]
-async fn a_channel_its_topic_and_its_lines_outlive_a_restart() {
+async fn a_channel_its_topic_and_its_messages_survive_a_restart() {
     let kept = Kept::new();
     let mut server = kept.setup.start().await;
     let mut alice = server.person_in("Alice", ClientFormat::Json).await;
@@ -152,7 +152,7 @@ async fn a_channel_its_topic_and_its_lines_outlive_a_restart() {
 }
 
 #[tokio::test]
-async fn entering_after_a_line_is_exact_while_others_talk() {
+async fn entering_after_an_id_is_exact_under_traffic() {
     let kept = Kept::new();
     let lines = vec![(0, "past"); 5000];
     kept.past(1, "general", &lines);
@@ -206,7 +206,7 @@ fn lines_of(rows: &[Value]) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn history_is_told_in_any_range_and_replayed_on_entry() {
+async fn history_is_read_in_any_range_and_replayed_on_entry() {
     let kept = Kept::new();
     let mut server = kept.setup.start().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
@@ -269,7 +269,7 @@ async fn as_many_lines_are_replayed_as_the_settings_say() {
 }
 
 #[tokio::test]
-async fn lines_are_kept_as_many_as_each_channel_is_set_to() {
+async fn messages_expire_by_the_limit_of_their_channel() {
     let config = "[history]\nkeep_lines = 10\n[history.channels.\"#dev\"]\nkeep_lines = 25\n\
                   [history.channels.\"#all\"]\nkeep_lines = 0";
     let kept = Kept::with(config);
@@ -304,7 +304,7 @@ async fn lines_are_kept_as_many_as_each_channel_is_set_to() {
 }
 
 #[tokio::test]
-async fn the_first_lines_after_one_that_is_gone_are_those_that_are_left() {
+async fn the_first_messages_after_an_expired_one_are_the_remaining_ones() {
     let kept = Kept::with("[history]\nkeep_lines = 20\n");
     let server = kept.setup.start().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
@@ -319,7 +319,7 @@ async fn the_first_lines_after_one_that_is_gone_are_those_that_are_left() {
 }
 
 #[tokio::test]
-async fn what_a_lone_line_pushes_out_is_deleted_without_another_one() {
+async fn messages_expired_by_a_single_message_are_deleted_without_another_one() {
     let kept = Kept::with("[history.channels.\"#dev\"]\nkeep_lines = 5\n");
     let server = kept.setup.start().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
@@ -345,7 +345,7 @@ async fn what_a_lone_line_pushes_out_is_deleted_without_another_one() {
 }
 
 #[tokio::test]
-async fn who_is_kicked_while_they_are_told_the_past_hears_it_in_order() {
+async fn a_kick_during_a_replay_is_delivered_in_order() {
     let kept = Kept::new();
     let server = kept.setup.start().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
@@ -380,7 +380,7 @@ async fn who_is_kicked_while_they_are_told_the_past_hears_it_in_order() {
 const LINES: u64 = 2000;
 
 #[tokio::test]
-async fn a_private_line_is_told_as_past_or_live_and_not_both() {
+async fn a_private_message_is_delivered_as_history_or_live_and_not_both() {
     let kept = Kept::new();
     let server = kept.setup.start().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
@@ -420,7 +420,7 @@ async fn a_private_line_is_told_as_past_or_live_and_not_both() {
 }
 
 #[tokio::test]
-async fn lines_are_kept_as_long_as_each_channel_is_set_to() {
+async fn messages_expire_by_the_age_of_their_channel() {
     let config = "[history]\nkeep_days = 10\n[history.channels.\"#dev\"]\nkeep_days = 25\n\
                   [history.channels.\"#all\"]\nkeep_days = 0";
     let kept = Kept::with(config);
@@ -466,7 +466,7 @@ async fn lost(server: &TestServer, who: &str) -> (TestClient, impl FnOnce()) {
 }
 
 #[tokio::test]
-async fn a_private_chat_is_read_by_its_two_and_by_nobody_else() {
+async fn a_private_chat_is_read_by_its_two_users_only() {
     let kept = Kept::new();
     let mut server = kept.setup.start().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
@@ -530,7 +530,7 @@ async fn a_private_chat_is_read_by_its_two_and_by_nobody_else() {
 }
 
 #[tokio::test]
-async fn whom_one_ignores_is_hidden_in_the_past() {
+async fn history_omits_ignored_users() {
     let kept = Kept::new();
     let mut server = kept.setup.start().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
@@ -558,7 +558,7 @@ async fn whom_one_ignores_is_hidden_in_the_past() {
 }
 
 #[tokio::test]
-async fn a_search_finds_by_words_phrases_people_places_and_days() {
+async fn a_search_finds_by_words_phrases_users_conversations_and_days() {
     let kept = Kept::new();
     kept.past(1, "old", &[(400, "The release notes of long ago"), (0, "release of today")]);
     let mut server = kept.setup.start().await;
@@ -629,7 +629,7 @@ async fn one_directory_has_one_server() {
 }
 
 #[tokio::test]
-async fn a_database_that_isnt_ours_is_refused_and_left_as_it_is() {
+async fn a_foreign_database_is_refused_unchanged() {
     let kept = Kept::new();
     let mut server = kept.setup.start().await;
     assert!(server.terminate().await.success());
@@ -653,7 +653,7 @@ async fn a_database_that_isnt_ours_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn what_is_said_once_is_said_once_over_restarts() {
+async fn a_once_key_works_over_restarts() {
     let kept = Kept::new();
     let mut server = kept.setup.start().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;

@@ -85,7 +85,7 @@ async fn play(own: u64, address: SocketAddr, seed: u64) -> u64 {
 }
 
 #[tokio::test]
-async fn every_command_is_answered_whatever_others_do_meanwhile() {
+async fn every_command_is_answered_under_concurrent_commands() {
     let seed = seed_in("STRESS_SEED");
     eprintln!("STRESS_SEED={seed}");
     let folder = tempfile::tempdir().unwrap();

@@ -86,7 +86,7 @@ async fn a_backup_of_a_running_server_is_a_whole_store() {
 }
 
 #[tokio::test]
-async fn a_backup_is_put_in_place_and_the_old_files_are_kept_aside() {
+async fn a_restore_replaces_the_store_and_preserves_the_old_files() {
     let data = Data::new();
     let mut server = with_three_lines(&data).await;
     data.succeeds("data", &["backup", "copy.db"]);
@@ -179,7 +179,7 @@ async fn a_half_of_a_store_is_refused_with_its_cure() {
 }
 
 #[tokio::test]
-async fn what_root_puts_in_place_belongs_to_the_user_of_the_service() {
+async fn files_restored_by_root_belong_to_the_service_user() {
     if !rustix::process::geteuid().is_root() {
         eprintln!("left out: giving files away takes root");
         return;
@@ -262,7 +262,7 @@ async fn an_export_is_imported_once_and_the_same() {
 }
 
 #[tokio::test]
-async fn what_is_hidden_in_a_channel_is_in_no_export_and_keeps_its_place() {
+async fn hidden_messages_are_in_no_export_and_keep_their_ids() {
     let data = Data::new();
     {
         let mut server = ServerSetup::unpaced().keeping(&data.path("data")).start().await;
@@ -296,7 +296,7 @@ async fn what_is_hidden_in_a_channel_is_in_no_export_and_keeps_its_place() {
 }
 
 #[test]
-fn what_is_kept_of_an_account_is_exported() {
+fn the_data_of_an_account_is_exported() {
     let data = Data::new();
     let (mut book, _) =
         Store::open(&StoreLocation::Directory(data.path("data")), Durability::Machine)
@@ -320,7 +320,7 @@ fn what_is_kept_of_an_account_is_exported() {
 }
 
 #[tokio::test]
-async fn a_check_beside_people_who_talk_finds_no_fault() {
+async fn a_check_under_traffic_finds_no_fault() {
     let data = Data::new();
     let server = data.server().await;
     let mut alice = server.person_in("alice", ClientFormat::Json).await;
@@ -349,7 +349,7 @@ async fn a_check_beside_people_who_talk_finds_no_fault() {
 }
 
 #[tokio::test]
-async fn a_check_finds_each_fault_and_tells_its_cure() {
+async fn a_check_finds_each_fault_and_states_its_cure() {
     let data = Data::new();
     let listen = |server: &TestServer| server.address().to_string();
     let mut server = with_three_lines(&data).await;
@@ -395,7 +395,7 @@ fn write_to(data: &Data, out: impl Into<Stdio>, words: &[&str]) -> (Option<i32>,
 }
 
 #[tokio::test]
-async fn output_that_is_not_taken_has_the_right_exit_code() {
+async fn unread_output_has_the_right_exit_code() {
     let data = Data::new();
     let server = with_three_lines(&data).await;
     let listen = server.address().to_string();
@@ -431,7 +431,7 @@ async fn output_that_is_not_taken_has_the_right_exit_code() {
 }
 
 #[test]
-fn a_named_pipe_is_refused_and_not_waited_for() {
+fn a_named_pipe_is_refused_without_waiting() {
     let data = Data::new();
     let made = Command::new("mkfifo").arg(data.path("pipe")).status().unwrap();
     assert!(made.success());
@@ -457,7 +457,7 @@ fn a_named_pipe_is_refused_and_not_waited_for() {
 }
 
 #[test]
-fn a_flag_is_offered_where_it_means_something() {
+fn a_flag_is_accepted_only_where_it_has_an_effect() {
     let data = Data::new();
     for tool in ["backup", "export", "export-user", "import", "restore", "admin"] {
         let help = said(&data.run("data", &[tool, "--help"]));

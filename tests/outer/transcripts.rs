@@ -524,7 +524,7 @@ async fn in_json() {
 }
 
 #[test]
-fn every_command_and_every_other_word_for_one_occurs() {
+fn every_command_and_every_alias_occurs() {
     let mut missing: Vec<&str> = chat_proto::command_table::COMMANDS
         .iter()
         .flat_map(chat_proto::command_table::CommandSpec::words)
@@ -543,7 +543,7 @@ fn every_command_and_every_other_word_for_one_occurs() {
 }
 
 #[test]
-fn what_differs_from_run_to_run_is_replaced() {
+fn varying_parts_are_replaced() {
     for (line, expected) in [
         ("* x Connected from 127.0.0.1:4321 for 17 s.", "* x Connected from {address} for {n} s."),
         ("[#x] bob: for 3 s", "[#x] bob: for 3 s"),

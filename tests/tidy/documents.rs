@@ -8,7 +8,7 @@ use chat_testkit::binary;
 use crate::tree::{files, read, shown, workspace};
 
 #[test]
-fn nothing_is_left_to_be_done_in_the_code() {
+fn the_code_has_no_todo() {
     // Assembled at run time, so that this file doesn't match itself.
     let words = ["todo", "unimplemented", "dbg"].map(|word| format!("{word}!("));
     let marks = ["TODO", "FIXME", "XXX", "HACK"].map(|mark| format!("// {mark}"));
@@ -56,7 +56,7 @@ fn anchors(markdown: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn links_in_the_documents_lead_somewhere() {
+fn links_in_the_documents_resolve() {
     let mut broken = Vec::new();
     for path in files(workspace(), &[".md"]) {
         let text = read(&path);
@@ -186,7 +186,7 @@ fn the_changelog_has_its_shape() {
 }
 
 #[test]
-fn no_page_and_no_comment_tells_of_the_machine_it_was_written_on() {
+fn no_page_and_no_comment_mentions_the_authors_machine() {
     let marks = ["/ho".to_owned() + "me/", "/ro".to_owned() + "ot/", "/wo".to_owned() + "rk/"];
     let mut found = Vec::new();
     for path in files(workspace(), &[".rs", ".md", ".toml", ".txt", ".service", "run"]) {

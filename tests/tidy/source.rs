@@ -347,7 +347,7 @@ fn segments(path: &str) -> impl Iterator<Item = String> + '_ {
 }
 
 #[test]
-fn imports_are_read() {
+fn imports_are_parsed() {
     let text = r##"
         //! use crate::not::Here;
         use crate::hub::{self, channel::{Channel, Ring as R}, fanout::*};
@@ -380,7 +380,7 @@ fn imports_are_read() {
 }
 
 #[test]
-fn types_are_read() {
+fn types_are_parsed() {
     let text = "
 pub struct A<'a>(&'a u8);
 pub(crate) enum B { C('x') }

@@ -415,7 +415,7 @@ fn one_arrow_turned_round_fails() {
 }
 
 #[test]
-fn a_table_that_is_out_of_date_fails() {
+fn an_outdated_table_fails() {
     let page = MADE_UP.replace("| `below` | is used | |", "| `below` `gone` | is used | `above` |");
     let table = table(&page, "made-up").unwrap();
     assert!(circle_in(&table).is_some());

@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_are_told_from_answers() {
+    fn refusals_are_distinguished_from_answers() {
         for (dialect, line, refuses) in [
             (Dialect::Text, &b"! name-taken: Somebody is bob."[..], true),
             (Dialect::Text, b"* Hello, bob.", false),
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_asks_whether_one_is_there_is_answered() {
+    fn keepalive_requests_are_answered() {
         let mut out = Vec::new();
         Dialect::Irc.still_here(b"PING :irc.test\r\n", &mut out);
         Dialect::Text.still_here(b"PING :irc.test\r\n", &mut out);

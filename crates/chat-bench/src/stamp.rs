@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_read_as_it_was_written() {
+    fn a_stamp_round_trips() {
         for nanos in [0, 1, 0x0123_4567_89ab_cdef, u64::MAX] {
             let text = write(nanos, &[b'x'; TEXT_BYTES]);
             let line = [b"[#room] bob: ".as_slice(), &text, b"\r\n"].concat();

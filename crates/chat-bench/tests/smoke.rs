@@ -93,7 +93,7 @@ fn history() {
 }
 
 #[test]
-fn sessions_are_simulated_at_pipes() {
+fn sessions_are_simulated_over_pipes() {
     let folder = tempfile::tempdir().unwrap();
     let args = ["million", "--sessions", "1300", "--room", "200", "--movers", "20"];
     let told = bench(&args, folder.path());
@@ -116,7 +116,7 @@ fn json_has_what_the_table_has() {
 }
 
 #[test]
-fn nothing_is_lost_and_nobody_is_dropped() {
+fn no_delivery_is_lost_and_no_client_is_dropped() {
     let folder = tempfile::tempdir().unwrap();
     for scenario in ["rooms", "mixed", "login"] {
         let told = bench(&[scenario, "--server", "chat,chat-json", "--json"], folder.path());

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_to_write_one() {
+    fn every_notation_is_parsed() {
         for (typed, shown) in [
             ("localhost", "localhost:5002"),
             ("localhost:6000", "localhost:6000"),
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address() {
+    fn invalid_addresses_are_refused() {
         for typed in
             ["", ":5002", "host:", "host:0", "host:65536", "host:x", "a:b:c", "[::1", "[x]:1"]
         {

@@ -164,19 +164,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definition_holds() {
+    fn the_clap_definition_is_valid() {
         ClientArgs::command().debug_assert();
     }
 
     #[test]
-    fn channels_get_their_sign_and_repeat() {
+    fn channels_get_their_sign_and_may_repeat() {
         let args = ClientArgs::parse_from(["chat-cli", "-e", "general", "--enter", "#dev"]);
         assert_eq!(args.enter, ["#general", "#dev"]);
         assert_eq!(args.connect.to_string(), "127.0.0.1:5002");
     }
 
     #[test]
-    fn what_can_be_no_word_is_wrong_use() {
+    fn invalid_arguments_are_refused() {
         for wrong in [
             ["--send", "#dev"],
             ["--timeout", "5"],
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_sends() {
+    fn send_takes_its_own_flags() {
         let send = |more: &[&str]| {
             let given = ["chat-cli", "--user", "cron", "--send"].iter().chain(more);
             ClientArgs::try_parse_from(given).map(|args| (args.send, args.timeout.as_secs()))

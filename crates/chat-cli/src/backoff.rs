@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_up_to_half_a_minute() {
+    fn delays_grow_up_to_half_a_minute() {
         let secs: Vec<_> = (0..8).map(|attempt| backoff(attempt, 0).as_secs()).collect();
         assert_eq!(secs, [1, 2, 4, 8, 16, 30, 30, 30]);
         for attempt in [31, 63, 64, 1000, u32::MAX] {
@@ -27,7 +27,7 @@ mod tests {
     }
 
     #[test]
-    fn luck_adds_a_quarter_at_most() {
+    fn jitter_adds_a_quarter_at_most() {
         assert_eq!(backoff(2, u8::MAX), Duration::from_secs(5));
         assert!(backoff(2, 0) < backoff(2, 100) && backoff(2, 100) < backoff(2, u8::MAX));
     }

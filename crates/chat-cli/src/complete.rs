@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn words_and_what_they_become() {
+    fn words_are_completed() {
         for (before, start, candidates) in [
             ("/he", 0, &["/help "][..]),
             ("/HE", 0, &["/help "]),

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_found_in_what_was_found() {
+    fn search_words_are_found_in_hits() {
         for (search, text, found) in [
             ("/search deploy", "we Deploy now", Some("Deploy")),
             ("/search deploy", "redeploy deployed", None),

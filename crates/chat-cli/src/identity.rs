@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_signs_in() {
+    fn credentials_are_tried_in_order() {
         let password = SignInCredential::Password(Secret::new("open sesame"));
         let mut identity = Identity::new("alice", [SignInCredential::token("token:abc"), password]);
         assert_eq!(identity.line(), "/login alice token:abc");

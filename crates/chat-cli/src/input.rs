@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_and_what_is_none() {
+    fn input_is_split_into_lines_and_errors() {
         let mut given = Vec::new();
         let mut bytes = b"one\n\nz\xffz\n".to_vec();
         bytes.extend(vec![b'x'; 70_000]);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_ends_when_nobody_wants_more() {
+    fn reading_ends_with_its_receiver() {
         let mut given = 0;
         read(&mut "a\nb\nc\n".as_bytes(), |_| {
             given += 1;

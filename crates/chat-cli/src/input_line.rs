@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_by_a_line() {
+    fn the_message_of_a_line_is_parsed() {
         for (line, spec, text) in [
             ("hi all", Some("say"), Some("hi all")),
             ("//not a command", Some("say"), Some("/not a command")),
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn where_something_said_goes() {
+    fn the_destination_of_a_message_is_parsed() {
         let named = |place: &str| Some(MessageTarget::Named(place.into()));
         for (line, aim) in [
             ("hi", Some(MessageTarget::Current)),

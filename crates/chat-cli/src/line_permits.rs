@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_taken_up_to_the_bound_and_given_back() {
+    fn permits_are_taken_up_to_the_bound_and_returned() {
         let permits = LinePermits::default();
         assert!((0..MAX_OUTBOX).all(|_| permits.take()));
         assert!(!permits.take());

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn names_without_regard_to_case() {
+    fn names_match_in_any_case() {
         assert!(same_name("Alice", "aLICE") && same_name("Ünal", "ünal"));
         assert!(!same_name("alice", "alic") && !same_name("alice", "bob"));
     }

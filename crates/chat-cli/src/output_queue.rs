@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_terminal_loses_the_oldest_and_is_told_how_many() {
+    fn a_stopped_terminal_loses_the_oldest_lines_and_shows_their_number() {
         let output = OutputQueue::new(WhenFull::DropOldest);
         for n in 0..MAX_LINES + 3 {
             put(&output, &n);
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_loses_nothing_and_says_when_there_is_no_room() {
+    fn a_pipe_loses_nothing_and_reports_a_full_queue() {
         let output = OutputQueue::new(WhenFull::Wait);
         for n in 0..MAX_LINES {
             assert!(output.has_room());
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_reads_is_forgotten() {
+    fn unread_output_is_dropped() {
         let output = OutputQueue::new(WhenFull::Wait);
         put(&output, "a");
         output.break_off(Broken::Unwanted);
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_prompt_counts_and_one_bell_is_enough() {
+    fn the_latest_prompt_and_one_bell_are_written() {
         let output = OutputQueue::new(WhenFull::DropOldest);
         for text in ["a", "b"] {
             output.set_prompt(Prompt { text: text.into(), ready: true, ..Prompt::default() });

@@ -558,7 +558,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_stand_under_their_number() {
+    fn rows_follow_a_heading_with_their_number() {
         let own = OwnState { me: Some("alice"), channels: &[], marks: true };
         let channels = transcript(
             own,
@@ -585,7 +585,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_name_and_lines_said_need_no_sentence() {
+    fn a_first_name_and_sent_messages_have_no_sentence() {
         let own = OwnState { me: None, channels: &[], marks: true };
         assert!(transcript(own, &[r#"{"type":"ok","re":"name","name":"al"}"#]).is_empty());
         assert!(transcript(own, &[r#"{"type":"ok","re":"say","id":1}"#]).is_empty());

@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn lines_are_whole_however_they_are_cut() {
+    async fn lines_are_independent_of_chunks() {
         let (ours, theirs) = tokio::io::duplex(3);
         let (reader, writer) = tokio::io::split(ours);
         let mut transport = Transport::over(reader, writer);
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_does_not_read_is_heard_all_the_same() {
+    async fn a_server_that_does_not_read_can_be_received_from() {
         let (ours, theirs) = tokio::io::duplex(16);
         let (reader, writer) = tokio::io::split(ours);
         let mut transport = Transport::over(reader, writer);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_without_an_end_ends_the_link_and_not_the_memory() {
+    async fn an_endless_line_ends_the_connection_in_bounded_memory() {
         let (ours, mut theirs) = tokio::io::duplex(CHUNK_BYTES);
         let (reader, writer) = tokio::io::split(ours);
         let mut transport = Transport::over(reader, writer);
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn why_a_server_cannot_be_reached_is_told_in_words() {
+    async fn a_failed_connection_has_a_readable_reason() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);

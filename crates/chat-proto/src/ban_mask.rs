@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_is_written_and_read_again() {
+    fn typed_masks_round_trip() {
         for (typed, written) in [
             ("bob", "bob"),
             ("@Bob", "Bob"),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_hit() {
+    fn masks_match_users() {
         for (mask, name, hit) in [
             ("bob", "BOB", Some(MaskMatch::Named)),
             ("bob", "b0b", Some(MaskMatch::Alike)),

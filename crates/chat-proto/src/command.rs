@@ -318,7 +318,7 @@ mod tests {
     use crate::refusal::Code;
 
     #[test]
-    fn once_takes_a_key_a_place_and_a_text() {
+    fn once_takes_a_key_a_conversation_and_a_text() {
         let parsed = parse("/once  7f3a  @Bob  hi  all ");
         assert_eq!(parsed.re, "once");
         let command = parsed.command.unwrap();
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_goes_on_after_a_name() {
+    fn a_list_continues_after_a_name() {
         for (typed, printed) in [
             ("/channels", "/channels"),
             ("/list  dev ops ", "/channels dev ops"),
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_says_a_line() {
+    fn commands_that_only_send_a_message_are_known() {
         for (typed, says) in [
             ("hi", true),
             ("/say #general hi", true),

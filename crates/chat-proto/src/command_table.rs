@@ -607,7 +607,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_is_filled_and_found_by_its_kind() {
+    fn every_row_is_complete_and_found_by_its_kind() {
         for spec in COMMANDS {
             assert!(!spec.summary.is_empty() && !spec.example.is_empty(), "/{}", spec.name);
             assert_eq!(spec.kind.spec().name, spec.name);
@@ -616,7 +616,7 @@ mod tests {
     }
 
     #[test]
-    fn words_beginnings_and_near_misses() {
+    fn words_prefixes_and_near_misses() {
         let one = |word: &str| match lookup(word) {
             WordMatch::One(spec) => spec.name,
             other => panic!("{word}: {other:?}"),

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_person_takes_for_the_same_is_folded_to_the_same() {
+    fn equivalent_texts_fold_to_the_same() {
         for (texts, fold) in [
             (&["Αθήνα", "ΑΘΗΝΑ", "αθηνα", "Αθη\u{301}να"][..], "αθηνα"),
             (&["straße", "STRASSE", "STRAẞE", "Strasse"], "strasse"),
@@ -106,7 +106,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_folded_text_is_folded_to_itself(text in "\\PC{0,12}") {
+        fn folding_is_idempotent(text in "\\PC{0,12}") {
             let once = folded(&text).into_owned();
             prop_assert_eq!(folded(&once), once.as_str());
         }

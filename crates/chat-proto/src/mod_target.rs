@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn targets_round_trip() {
         for (typed, written) in [
             ("192.0.2.7", Some("192.0.2.7")),
             ("192.0.2.7/32", Some("192.0.2.7")),

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_does_not_move_while_it_is_made() {
+    fn a_password_is_not_reallocated() {
         // NFC triples the length of this character, the maximum in Unicode.
         let raw = "\u{1d160}".repeat(1000);
         let secret = Secret::typed(&raw).unwrap();
@@ -160,14 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_shows_nothing() {
+    fn debug_hides_a_secret() {
         let credential = Credential::typed("hunter2").unwrap();
         assert_eq!(format!("{credential:?}"), "Password(Secret(…))");
         assert_eq!(format!("{:?}", Credential::typed("TOKEN:abc")), "Some(Token(Secret(…)))");
     }
 
     #[test]
-    fn a_token_is_told_by_its_sign() {
+    fn a_token_is_recognized_by_its_prefix() {
         let token = |text| Some(Credential::Token(Secret::new(text)));
         assert_eq!(Credential::typed("token:ab-c_d"), token("ab-c_d"));
         assert_eq!(Credential::typed(" Token:ab "), token("ab"));
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_become_a_password() {
+    fn acceptable_passwords_are_accepted() {
         assert_eq!(check_password("a b c d "), Ok(()));
         assert_eq!(check_password("éééééééé"), Ok(()));
         assert_eq!(check_password(&"€".repeat(200)), Ok(()));

@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_are_read_as_they_are_written() {
+    fn settings_round_trip() {
         for (word, value, written) in [
             ("Invite-Only", "ON", "invite-only on"),
             ("hidden", "off", "hidden off"),

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_looks_the_same_is_spelled_the_same() {
+    fn look_alikes_have_the_same_spelling() {
         for (text, first, second) in [
             ("bad", "bad", None),
             ("BAD!", "bad!", None),

@@ -32,7 +32,7 @@ mod tests {
     use super::suggestions;
 
     #[test]
-    fn the_best_come_first_and_strangers_not_at_all() {
+    fn the_best_suggestions_come_first_and_dissimilar_words_never() {
         let known = ["general", "genesis", "dev", "random"].map(|word| (word, word));
         assert_eq!(suggestions("genral", known, 3), ["general"]);
         assert_eq!(suggestions("gene", known, 3), ["general", "genesis"]);

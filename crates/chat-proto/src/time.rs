@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_shown_in_both_forms() {
+    fn a_time_is_formatted_in_both_formats() {
         let at = Timestamp(1_795_333_445_120);
         assert_eq!(at.rfc3339().to_string(), "2026-11-22T07:44:05.120Z");
         assert_eq!(Timestamp::from_rfc3339("2026-11-22T07:44:05.120Z"), Some(at));
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_of_time_is_shown_in_two_units() {
+    fn a_duration_is_formatted_in_two_units() {
         for (seconds, shown) in
             [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7500, "2 h 5 min"), (90_000, "1 d 1 h")]
         {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_clock_is_shown_as_the_nearest_bound() {
+    fn an_out_of_range_time_is_clamped() {
         assert!(Timestamp(i64::MAX).rfc3339().to_string().starts_with("9999-12-3"));
         assert_eq!(Timestamp(i64::MIN).rfc3339().to_string(), "0000-01-01T00:00:00.000Z");
     }

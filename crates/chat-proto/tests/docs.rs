@@ -201,7 +201,7 @@ fn keys(line: &Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_type_is_told_with_its_fields() {
+fn every_type_is_documented_with_its_fields() {
     let table = rows(&page(), "| type | fields | if |");
     let told: Vec<String> = table.iter().flat_map(|row| in_code(&row[0])).collect();
     assert_eq!(told, TYPES);
@@ -218,7 +218,7 @@ fn every_type_is_told_with_its_fields() {
 }
 
 #[test]
-fn every_ok_is_told_with_its_fields() {
+fn every_ok_is_documented_with_its_fields() {
     let table = rows(&page(), "| re | fields |");
     let told: BTreeSet<String> = table.iter().flat_map(|row| in_code(&row[0])).collect();
     let all: BTreeSet<String> = COMMANDS.iter().map(|spec| spec.name.to_owned()).collect();
@@ -240,7 +240,7 @@ fn every_ok_is_told_with_its_fields() {
 
 /// The page lists the daemon's settings and their defaults as they are in its source.
 #[test]
-fn every_setting_is_told_with_its_usual_value() {
+fn every_setting_is_documented_with_its_default() {
     let source = read("crates/chat-server/src/config.rs");
     let mut usual: BTreeMap<String, u64> = BTreeMap::new();
     for rest in source.split("\"limits.").skip(1) {
@@ -309,7 +309,7 @@ fn the_bounds_in_the_prose_are_those_of_the_protocol() {
 /// The example lines of the page are in the golden files, and the words that it lists as reserved
 /// are reserved.
 #[test]
-fn what_the_page_shows_is_real() {
+fn the_examples_of_the_page_are_real() {
     let golden: String = GOLDEN
         .iter()
         .map(|file| read(&format!("crates/chat-proto/tests/golden/{file}.txt")))

@@ -75,7 +75,7 @@ fn every_event_is_rendered_as_it_was() {
 }
 
 #[test]
-fn no_case_is_there_twice() {
+fn no_case_occurs_twice() {
     for (file, cases) in cases::files() {
         let mut names = HashSet::new();
         for (name, _) in &cases {
@@ -172,7 +172,7 @@ fn no_variant_is_missing() {
 }
 
 #[test]
-fn no_type_of_the_json_form_is_missing() {
+fn no_type_of_the_json_format_is_missing() {
     let seen: HashSet<String> = all_events()
         .iter()
         .filter_map(|event| line(event, Format::Json))

@@ -58,7 +58,7 @@ fn a_line_ends_with_lf_cr_lf_or_cr_nul() {
 }
 
 #[test]
-fn a_line_at_the_limit_is_kept_and_one_beyond_it_is_told_by_how_much() {
+fn a_line_at_the_limit_is_accepted_and_the_excess_of_a_longer_one_reported() {
     for ending in [&b"\n"[..], b"\r\n", b"\r\0", b"\r", b""] {
         for (content, over) in [(4095, 0), (4096, 0), (4097, 1), (4098, 2), (9000, 4904)] {
             let mut stream = vec![b'x'; content];
@@ -126,7 +126,7 @@ fn an_idle_codec_owns_no_memory() {
 }
 
 #[test]
-fn what_was_typed_can_be_taken_back() {
+fn typed_characters_can_be_erased() {
     let table: &[(&[u8], usize, &[LineItem])] = &[
         (b"helo", 1, &[line("hel!")]),
         ("grü".as_bytes(), 1, &[line("gr!")]),
@@ -152,7 +152,7 @@ fn what_was_typed_can_be_taken_back() {
 }
 
 #[test]
-fn a_line_given_up_stays_too_long_until_it_is_erased_as_a_whole() {
+fn a_too_long_line_stays_so_until_it_is_erased_whole() {
     let long = vec![b'x'; MAX_LINE_BYTES + 3];
     let mut codec = LineCodec::new();
     assert_eq!(codec.feed(&mut &long[..]), None);
@@ -206,7 +206,7 @@ fn key() -> impl Strategy<Value = Key> {
 
 proptest! {
     #[test]
-    fn lines_do_not_merge_or_split_whatever_the_cut(
+    fn lines_are_independent_of_the_cuts(
         stream in stream(),
         cuts in prop::collection::vec(any::<usize>(), 0..12),
     ) {
@@ -217,7 +217,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_at_all_are_too_strange(
+    fn any_bytes_are_decoded(
         stream in prop::collection::vec(any::<u8>(), 0..300),
         cuts in prop::collection::vec(any::<usize>(), 0..12),
     ) {
@@ -226,7 +226,7 @@ proptest! {
     }
 
     #[test]
-    fn typing_and_erasing_leave_what_a_typist_expects(
+    fn typing_and_erasing_agree_with_a_model(
         keys in prop::collection::vec(key(), 0..60),
     ) {
         let mut codec = LineCodec::new();

@@ -21,7 +21,7 @@ fn clash(one: &str, other: &str) -> bool {
 }
 
 #[test]
-fn a_name_keeps_its_shown_form_and_is_found_without_regard_to_case() {
+fn a_name_preserves_its_shown_form_and_is_found_in_any_case() {
     for (raw, shown, key) in [
         ("alice", "alice", "alice"),
         ("Alice-B_2.x", "Alice-B_2.x", "alice-b_2.x"),
@@ -49,7 +49,7 @@ fn a_name_keeps_its_shown_form_and_is_found_without_regard_to_case() {
 }
 
 #[test]
-fn a_wrong_name_is_refused_for_what_is_wrong_with_it() {
+fn an_invalid_name_is_refused_with_its_reason() {
     use NameError::{BadChar, BadStart, Empty, NotAllowed, Reserved};
     for (raw, expected) in [
         ("", Empty),
@@ -103,7 +103,7 @@ fn a_name_has_a_length() {
 }
 
 #[test]
-fn nobody_can_speak_as_the_server() {
+fn reserved_names_are_refused() {
     for raw in [
         "server",
         "system",
@@ -164,7 +164,7 @@ fn look_alikes_clash() {
 }
 
 #[test]
-fn new_names_are_compared_at_the_first_glance() {
+fn new_names_are_compared_by_loose_skeletons() {
     let alike = |one: &str, other: &str| {
         let (one, other) = (user(one), user(other));
         one.loose_skeletons().any(|look| other.loose_skeletons().any(|other| other == look))
@@ -236,7 +236,7 @@ fn a_refusal_is_one_clear_sentence() {
 }
 
 #[test]
-fn every_character_alone_is_refused_or_a_name_that_lasts() {
+fn every_character_alone_is_refused_or_a_stable_name() {
     for c in '\0'..=char::MAX {
         if let Ok(name) = ChannelName::new(&format!("{c}{c}")) {
             let shown = name.bare();
@@ -293,7 +293,7 @@ proptest! {
     }
 
     #[test]
-    fn equal_names_share_a_look_and_different_case_is_no_difference(raw in raw_name()) {
+    fn equal_names_share_a_skeleton_in_any_case(raw in raw_name()) {
         if let Ok(name) = UserName::new(&raw) {
             prop_assert!((1..=2).contains(&name.skeletons().count()));
             prop_assert!((1..=2).contains(&name.loose_skeletons().count()));
@@ -307,7 +307,7 @@ proptest! {
     }
 
     #[test]
-    fn nobody_is_forged_with_letters_of_another_alphabet(
+    fn letters_of_another_alphabet_forge_no_name(
         name in "[a-zA-Z0-9]{2,16}",
         swaps in prop::collection::vec(any::<bool>(), 16),
     ) {
@@ -345,7 +345,7 @@ proptest! {
     }
 
     #[test]
-    fn plain_names_go_the_quick_way_to_the_same_place(raw in "[a-zA-Z0-9][-_.a-zA-Z0-9]{0,31}") {
+    fn the_fast_path_for_ascii_names_agrees(raw in "[a-zA-Z0-9][-_.a-zA-Z0-9]{0,31}") {
         use precis_profiles::{UsernameCaseMapped, precis_core::profile::PrecisFastInvocation as _};
         let enforced = UsernameCaseMapped::enforce(raw.as_str()).unwrap();
         let channel = ChannelName::new(&raw).unwrap();

@@ -722,7 +722,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn a_printed_command_is_read_as_the_same(command in command()) {
+    fn a_printed_command_parses_to_the_same(command in command()) {
         let printed = command.to_string();
         prop_assert!(!printed.contains(forbidden), "{:?}", printed);
         let parsed = parse(&printed);
@@ -734,7 +734,7 @@ proptest! {
     }
 
     #[test]
-    fn every_word_of_a_command_in_any_case_asks_for_the_same(command in command(), upper: bool) {
+    fn every_word_of_a_command_in_any_case_parses_to_the_same(command in command(), upper: bool) {
         let printed = command.to_string();
         if let Some(rest) = printed.strip_prefix(&format!("/{}", command.kind().spec().name)) {
             for word in command.kind().spec().words() {
@@ -746,7 +746,7 @@ proptest! {
     }
 
     #[test]
-    fn a_secret_is_in_nothing_but_what_is_sent(password in "[~]{8,40}", user in user()) {
+    fn a_secret_is_only_in_the_printed_line(password in "[~]{8,40}", user in user()) {
         let secret = Secret::typed(&password).unwrap();
         prop_assert_eq!(check_password(secret.expose()), Ok(()));
         let credential = Credential::typed(&password);
@@ -774,7 +774,7 @@ proptest! {
     }
 
     #[test]
-    fn what_somebody_said_never_looks_like_the_servers_own(event in said()) {
+    fn texts_of_users_never_look_like_lines_of_the_server(event in said()) {
         let (Event::Message { from, text, .. } | Event::Private { from, text, .. }) = &event else {
             panic!("{event:?}")
         };
@@ -789,7 +789,7 @@ proptest! {
     }
 
     #[test]
-    fn what_the_server_says_never_looks_like_somebody(event in told()) {
+    fn lines_of_the_server_never_look_like_messages(event in told()) {
         let line = encoded(&event, Format::Text);
         prop_assert!(!line.starts_with(b"["), "{:?}", line);
         let refused = matches!(event, Event::Refused { .. });
@@ -797,7 +797,7 @@ proptest! {
     }
 
     #[test]
-    fn an_answer_has_a_line_for_programs_and_a_refusal_one_for_everybody(
+    fn an_answer_has_a_json_line_and_a_refusal_has_both(
         re in word(), done in done(), refusal in refusal(),
     ) {
         let ok = Event::Ok { re: re.clone(), reply: done };
@@ -809,12 +809,12 @@ proptest! {
     }
 
     #[test]
-    fn no_line_is_too_strange_to_be_understood_or_refused(line in raw()) {
+    fn any_line_is_parsed_or_refused(line in raw()) {
         check_line(&line);
     }
 
     #[test]
-    fn no_bytes_are_too_strange(bytes in vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_parsed_or_refused(bytes in vec(any::<u8>(), 0..300)) {
         let mut codec = LineCodec::new();
         let mut rest = &bytes[..];
         let mut items = Vec::new();
@@ -904,7 +904,7 @@ fn every_command_is_generated() {
 }
 
 #[test]
-fn every_beginning_of_a_word_finds_its_command_or_all_that_it_may_be() {
+fn every_prefix_finds_its_command_or_all_candidates() {
     let beginnings: BTreeSet<&str> = COMMANDS
         .iter()
         .flat_map(command_table::CommandSpec::words)

@@ -14,7 +14,7 @@ fn forbidden(c: char) -> bool {
 }
 
 #[test]
-fn what_disturbs_a_terminal_is_removed() {
+fn terminal_controls_are_removed() {
     for (raw, expected) in [
         ("plain ASCII", "plain ASCII"),
         ("grüße, 世界 \u{1F600}", "grüße, 世界 \u{1F600}"),
@@ -50,7 +50,7 @@ fn what_disturbs_a_terminal_is_removed() {
 }
 
 #[test]
-fn every_character_is_either_kept_or_removed_by_the_list() {
+fn every_character_is_preserved_or_removed_by_the_list() {
     for c in '\0'..=char::MAX {
         let raw = format!("<{c}>");
         let expected = match c {
@@ -84,7 +84,7 @@ fn a_text_is_never_blank() {
 }
 
 #[test]
-fn what_shows_nothing_goes_unless_it_belongs_to_an_emoji_or_a_letter() {
+fn invisible_characters_are_removed_unless_they_belong_to_an_emoji_or_a_letter() {
     for (raw, expected) in [
         ("pay\u{200b}pal", "paypal"),
         ("s\u{ad}p\u{2060}a\u{200d}m\u{200c}!", "spam!"),
@@ -116,7 +116,7 @@ fn what_shows_nothing_goes_unless_it_belongs_to_an_emoji_or_a_letter() {
 }
 
 #[test]
-fn a_text_that_is_too_long_tells_by_how_much() {
+fn the_excess_of_a_long_text_is_reported() {
     let text = Text::new("grüße").unwrap();
     let over = [3, 4, 5, 6, 7].map(|max| text.chars_over(max));
     assert_eq!(over, [Some(2), Some(1), None, None, None]);
@@ -124,7 +124,7 @@ fn a_text_that_is_too_long_tells_by_how_much() {
 
 proptest! {
     #[test]
-    fn cleaning_leaves_nothing_forbidden_and_no_work(raw in "(\\PC|\\p{C}|[ -~]){0,40}") {
+    fn cleaning_is_complete_and_idempotent(raw in "(\\PC|\\p{C}|[ -~]){0,40}") {
         let cleaned = clean(&raw);
         prop_assert!(!cleaned.contains(forbidden), "{:?}", cleaned);
         prop_assert!(matches!(clean(&cleaned), Cow::Borrowed(again) if again == cleaned));

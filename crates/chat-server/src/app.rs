@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn comings_of_a_large_channel_are_told_at_most_once_in_ten_seconds() {
+    async fn presence_of_a_large_channel_is_published_at_most_once_in_ten_seconds() {
         let hub = Hub::in_memory(Limits { large_channel: 1, ..Limits::small() });
         tokio::spawn(services::publish_presence(Arc::clone(&hub), Duration::from_secs(10)));
         let mut alice = connect(&hub);

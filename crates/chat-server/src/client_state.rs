@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_name_does_not_bring_an_ignored_person_back() {
+    fn an_ignored_user_stays_ignored_under_a_new_name() {
         let mut state = state();
         let [bob, rob] = names(["bob", "rob"]);
         assert!(state.ignore(bob.clone(), Some(UserId(7))));
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ignored_person_who_was_renamed_is_seen_again_under_either_name() {
+    fn a_renamed_ignored_user_can_be_unignored_by_either_name() {
         for (typed, now_there) in [("rob", Some(UserId(7))), ("rob", None), ("bob", None)] {
             let mut state = state();
             let [bob, carol, rob, typed] = names(["bob", "carol", "rob", typed]);
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_chat_stays_with_its_person_whatever_their_name() {
+    fn a_private_chat_follows_its_user_through_renames() {
         let mut state = state();
         let [bob, rob] = names(["bob", "rob"]);
         state.make_current(JoinedConversation {
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_in_two_ways_is_told_once() {
+    fn an_event_that_arrives_in_two_ways_is_printed_once() {
         let mut state = state();
         assert!(state.is_first(1));
         assert!(state.is_first(2));

@@ -612,7 +612,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_copied_together_where_there_is_room_for_them() {
+    fn messages_are_copied_together_where_they_fit() {
         let mut reader = Reader::new();
         for (room, taken) in [(ENOUGH, &[5][..]), (100, &[1; 5])] {
             reader.tell((1..=5).map(|id| reader.line(id)).collect());
@@ -621,7 +621,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_in_between_is_taken_in_between() {
+    fn an_event_in_between_is_delivered_in_between() {
         let mut reader = Reader::new();
         let mut lines = vec![reader.line(1), reader.line(2)];
         reader.client.push(Notification::Closing(CloseReason::Quit));
@@ -632,7 +632,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_in_the_midst_of_a_run_holds() {
+    fn a_bound_within_a_run_holds() {
         let mut reader = Reader::new();
         let lines: Vec<_> = (1..=4).map(|id| reader.line(id)).collect();
         let limit = lines[2].number;
@@ -642,7 +642,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_name_is_not_told_before_the_lines_of_its_owner_that_are_held() {
+    fn a_rename_is_not_delivered_before_held_messages_of_the_user() {
         let mut reader = Reader::new();
         let den = ChannelName::new("den").unwrap();
         let other = reader.second_channel();
@@ -704,7 +704,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missed_of_runs_is_counted() {
+    fn missed_messages_of_runs_are_counted() {
         for (each, rounds, kept) in
             [(1, 600, RING), (3, 600, 3 * RING), (6, 300, 3 * RING), (40, 100, 4 * RING)]
         {

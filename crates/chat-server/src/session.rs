@@ -544,7 +544,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_an_answer_that_matters_is_not_indifferent() {
+    fn a_session_with_a_printed_reply_due_is_not_indifferent() {
         let mut session = session();
         session.pending.push_back(line(1));
         assert!(session.has_silent_acks_only());
@@ -595,7 +595,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_under_way_are_bounded_in_number_and_in_bytes() {
+    fn pending_messages_are_bounded_in_number_and_in_bytes() {
         let mut session = session();
         for correlation_id in 0..MAX_DUE as u64 {
             assert!(session.takes_lines());

@@ -139,7 +139,7 @@ fn pages() -> Vec<PathBuf> {
 }
 
 #[tokio::test]
-async fn the_examples_on_the_pages_are_what_one_sees() {
+async fn the_examples_on_the_pages_are_real_output() {
     let mut failures = Vec::new();
     for path in pages() {
         let mut page = fs::read_to_string(&path).unwrap();
@@ -178,7 +178,7 @@ fn the_guide_has_an_example_of_every_command() {
 }
 
 #[test]
-fn the_session_in_the_readme_is_what_a_transcript_has() {
+fn the_session_in_the_readme_matches_a_transcript() {
     let root = binary::workspace();
     let readme = fs::read_to_string(root.join("README.md")).unwrap();
     let session = readme.split("```console\n").nth(1).and_then(|rest| rest.split("```").next());
@@ -205,7 +205,7 @@ fn the_blocks_of_a_page_are_found() {
 }
 
 #[test]
-fn what_is_shown_on_a_page_compares_as_what_differs() {
+fn the_sample_values_of_a_page_match_varying_parts() {
     for line in [
         "* Welcome to chat.test.",
         "[#general {time}] bob: hi",

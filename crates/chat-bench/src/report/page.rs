@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_between_the_marks_is_replaced() {
+    fn only_the_text_between_the_marks_is_replaced() {
         let page = format!("before\n{BEGIN}old\n{END}after\n");
         let whole = replaced(&page, "new\n").unwrap();
         assert_eq!(whole, format!("before\n{BEGIN}\nnew\n\n{END}after\n"));

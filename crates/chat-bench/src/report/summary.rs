@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_of_all_servers_stands_together_with_its_median() {
+    fn outcomes_of_all_servers_are_combined_with_their_median() {
         let summary = Summary::of(&[
             outcome("b", "x", SubjectKind::Floor, 3.0),
             outcome("a", "x", SubjectKind::Chat, 1.0),

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_the_digits_that_count() {
+    fn numbers_have_significant_digits() {
         for (value, shown) in [
             (0.0, "0"),
             (0.0321, "0.032"),

@@ -149,7 +149,7 @@ mod tests {
     use crate::outcome::{BenchOutcome, Figures, Finding};
 
     #[test]
-    fn a_target_is_met_or_missed_and_left_out_if_it_was_not_measured() {
+    fn a_target_is_met_missed_or_omitted_if_not_measured() {
         let outcome = |server, scenario: &str, with: &str, what, value| BenchOutcome {
             scenario: scenario.to_owned(),
             server,

@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_are_the_most_frequent_and_all_occur() {
+    fn the_first_ranks_are_the_most_frequent_and_all_occur() {
         let mut dice = BenchRng(1);
         let mut seen = [0; 100];
         for _ in 0..100_000 {

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_and_sizes_are_read() {
+    fn times_and_sizes_are_parsed() {
         let stat = "42 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 700 30 0 0 20 0";
         assert_eq!(ticks(stat), Some(730));
         assert_eq!(kilobytes("Name: x\nVmRSS:\t  12 kB\n", "VmRSS:"), Some(12 * 1024));

@@ -120,7 +120,7 @@ mod tests {
     use crate::proto::spec;
 
     #[test]
-    fn arguments_are_cut_into_their_parts() {
+    fn arguments_are_split_into_their_parts() {
         for (arguments, expected) in [
             ("", &[][..]),
             ("user text…", &["user", "text…"]),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_next() {
+    fn the_kind_of_the_next_argument_is_known() {
         for (word, words, slot) in [
             ("enter", &[][..], ArgumentSlot::Channel),
             ("enter", &["dev"], ArgumentSlot::Other),
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_operators_type_next() {
+    fn the_kind_of_an_operators_next_argument_is_known() {
         for (word, words, slot) in [
             ("kick", &[][..], ArgumentSlot::User),
             ("kick", &["#dev"], ArgumentSlot::User),

@@ -67,7 +67,7 @@ const TIME: Timestamp = Timestamp(1_795_333_445_120);
 const STAMP: MessageStamp = MessageStamp { id: MessageId(7), time: TIME };
 
 #[test]
-fn of_what_others_say_and_do() {
+fn events_of_others() {
     for (action, past) in [(false, false), (true, false), (false, true), (true, true)] {
         check(
             "",
@@ -143,7 +143,7 @@ fn of_what_others_say_and_do() {
 }
 
 #[test]
-fn of_what_ones_own_commands_made() {
+fn answers_to_own_commands() {
     let (new, dev) = (channel("new"), channel("dev"));
     let topics = [None, Some(text("Say hello"))];
     for topic in topics {
@@ -234,7 +234,7 @@ fn of_what_ones_own_commands_made() {
 }
 
 #[test]
-fn of_lists_and_people() {
+fn lists_and_users() {
     for count in 0..3 {
         let names = ["dev", "general"];
         let row = |name: &&str| Event::Channel {
@@ -313,7 +313,7 @@ fn of_lists_and_people() {
 }
 
 #[test]
-fn of_accounts() {
+fn accounts() {
     let alice = || user("alice");
     let token = || Secret::new("3q2-7w");
     for (typed, re, reply) in [
@@ -336,7 +336,7 @@ fn of_accounts() {
 }
 
 #[test]
-fn a_password_is_asked_for_by_the_prompt_alone() {
+fn a_password_request_shows_only_the_prompt() {
     let mut teller = Renderer::default();
     let own = OwnState { me: Some("alice"), channels: &[], marks: false };
     for (re, what) in [
@@ -357,7 +357,7 @@ fn a_password_is_asked_for_by_the_prompt_alone() {
 }
 
 #[test]
-fn of_what_was_said_while_one_was_not_here() {
+fn missed_messages() {
     for (topic, count, mentions) in [
         (None, 1, 0),
         (Some(text("Say hello")), 12, 1),

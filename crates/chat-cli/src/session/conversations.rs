@@ -271,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn how_far_one_has_read_is_bounded_and_keeps_the_channels_one_is_in() {
+    fn read_positions_are_bounded_and_those_of_current_channels_stay() {
         let mut conversations = Conversations::default();
         conversations.entered("#home");
         conversations.set_last("#home", Some(7));
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_live_line_can_lead_back() {
+    fn only_a_live_line_can_lower_the_read_position() {
         let mut conversations = Conversations::default();
         conversations.set_last("@bob", Some(57));
         conversations.raise_last("@bob", Some(3));

@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn an_uncertain_line_is_sent_again_only_if_that_cannot_double_it() {
+    fn an_uncertain_line_is_resent_only_if_that_cannot_duplicate_it() {
         let sent = |uncertain, checked, found| {
             Some(SendRecord { by: "alice".into(), after: Some(7), uncertain, checked, found })
         };
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_later_line_of_ones_own_with_the_same_words_is_the_uncertain_one() {
+    fn only_a_later_own_line_with_the_same_text_is_the_uncertain_one() {
         for (place, id, from, text, action, found) in [
             ("#dev", 8, "alice", "waves", true, Some(8)),
             ("#DEV", 8, "ALICE", "waves", true, Some(8)),

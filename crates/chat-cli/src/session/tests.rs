@@ -122,7 +122,7 @@ fn error(code: &str) -> String {
 }
 
 #[test]
-fn a_session_begins_with_the_form_the_name_and_the_channels() {
+fn a_session_begins_with_the_format_the_name_and_the_channels() {
     let mut play = SessionScript::new(Mode::Terminal, Some("alice"), &["#general", "#dev"]);
     assert_eq!(play.session.prompt(), "(connecting)> ");
     assert_eq!(play.connects(), ["send /format json"]);
@@ -158,7 +158,7 @@ fn a_session_begins_with_the_form_the_name_and_the_channels() {
 }
 
 #[test]
-fn a_channel_that_is_absent_is_made_and_a_race_for_it_lost_in_peace() {
+fn a_missing_channel_is_created_and_a_lost_race_for_it_is_no_error() {
     let mut play = SessionScript::new(Mode::Pipe, Some("alice"), &["#dev"]);
     play.connects();
     play.gets(&[FORMAT_OK, NAME_OK]);
@@ -202,7 +202,7 @@ fn commands_work_before_there_is_a_name() {
 }
 
 #[test]
-fn ones_own_line_is_shown_once_it_has_its_place() {
+fn an_own_line_is_shown_once_it_has_its_id() {
     let mut play = SessionScript::settled();
     assert_eq!(play.types("hi all"), ["send /once feed-1 #general hi all"]);
     assert_eq!(
@@ -267,7 +267,7 @@ fn the_prompt_follows_where_lines_go() {
 }
 
 #[test]
-fn a_lost_connection_is_told_and_tried_again_with_growing_pauses() {
+fn a_lost_connection_is_reported_and_retried_with_growing_delays() {
     let mut play = SessionScript::settled();
     assert_eq!(
         play.loses("the server closed it"),
@@ -296,7 +296,7 @@ fn a_lost_connection_is_told_and_tried_again_with_growing_pauses() {
 }
 
 #[test]
-fn why_the_server_says_good_bye_is_told_once() {
+fn the_reason_of_a_bye_is_shown_once() {
     let mut play = SessionScript::settled();
     assert!(play.gets(&[r#"{"type":"bye","reason":"the server is stopping"}"#]).is_empty());
     assert_eq!(
@@ -306,7 +306,7 @@ fn why_the_server_says_good_bye_is_told_once() {
 }
 
 #[test]
-fn whoever_is_sent_away_by_an_operator_does_not_come_back_by_itself() {
+fn a_client_killed_by_an_operator_does_not_reconnect() {
     let mut play = SessionScript::settled();
     assert_eq!(
         play.gets(&[
@@ -326,7 +326,7 @@ fn whoever_is_sent_away_by_an_operator_does_not_come_back_by_itself() {
 }
 
 #[test]
-fn a_steady_connection_makes_the_pauses_begin_anew() {
+fn a_steady_connection_resets_the_backoff() {
     let mut play = SessionScript::settled();
     play.loses("x");
     play.waits();
@@ -343,7 +343,7 @@ fn a_steady_connection_makes_the_pauses_begin_anew() {
 }
 
 #[test]
-fn everything_is_entered_again_the_current_one_last_and_from_where_one_was() {
+fn all_conversations_are_resumed_from_their_read_positions_the_current_one_last() {
     let mut play = SessionScript::settled();
     play.gets(&[r##"{"type":"message","id":41,"channel":"#general","from":"bob","text":"a"}"##]);
     play.types("/enter dev");
@@ -385,7 +385,7 @@ fn everything_is_entered_again_the_current_one_last_and_from_where_one_was() {
 }
 
 #[test]
-fn a_private_chat_is_gone_back_to_only_if_it_was_current() {
+fn a_private_chat_is_reopened_only_if_it_was_current() {
     let mut play = SessionScript::settled();
     play.types("/private bob");
     play.gets(&[r#"{"type":"ok","re":"private","with":"bob"}"#]);
@@ -404,7 +404,7 @@ fn a_private_chat_is_gone_back_to_only_if_it_was_current() {
 }
 
 #[test]
-fn a_name_held_by_the_dead_connection_is_asked_for_again_some_times() {
+fn a_name_held_by_the_dead_connection_is_retried() {
     let mut play = SessionScript::settled();
     play.loses("x");
     play.waits();
@@ -429,7 +429,7 @@ fn a_name_held_by_the_dead_connection_is_asked_for_again_some_times() {
 }
 
 #[test]
-fn lines_without_an_answer_are_told_when_the_connection_is_lost() {
+fn unanswered_lines_are_reported_when_the_connection_is_lost() {
     let mut play = SessionScript::settled();
     play.types("/topic new");
     play.types("/login alice sesame");
@@ -448,7 +448,7 @@ fn lines_without_an_answer_are_told_when_the_connection_is_lost() {
 }
 
 #[test]
-fn a_silent_server_is_asked_and_then_given_up() {
+fn a_silent_server_is_pinged_and_then_left() {
     let mut play = SessionScript::settled();
     assert_eq!(play.waits(), (60, vec!["send /ping".into()]));
     assert!(play.gets(&[r#"{"type":"ok","re":"ping"}"#]).is_empty());
@@ -478,7 +478,7 @@ fn a_pipe_leaves_when_its_input_has_ended_and_all_is_answered() {
 }
 
 #[test]
-fn a_refused_line_of_a_pipe_is_told_and_makes_the_exit_code() {
+fn a_refused_line_of_a_pipe_is_reported_and_determines_the_exit_code() {
     let mut play = SessionScript::new(Mode::Pipe, Some("alice"), &[]);
     play.connects();
     play.gets(&[FORMAT_OK, NAME_OK]);
@@ -532,7 +532,7 @@ fn a_pipe_does_not_try_again() {
 }
 
 #[test]
-fn whoever_is_refused_at_the_door_for_good_does_not_come_again() {
+fn a_permanently_refused_client_does_not_reconnect() {
     let banned = "! banned: This address is banned from this server.\r";
     let told = "complain here:5002 refused: banned: This address is banned from this server.";
     for mode in [Mode::Pipe, Mode::Terminal] {
@@ -557,7 +557,7 @@ fn whoever_is_refused_at_the_door_for_good_does_not_come_again() {
 }
 
 #[test]
-fn a_pipe_gives_up_a_server_that_stops_answering() {
+fn a_pipe_leaves_a_server_that_stops_answering() {
     let mut play = SessionScript::new(Mode::Pipe, Some("alice"), &[]);
     play.connects();
     play.gets(&[FORMAT_OK, NAME_OK]);
@@ -580,7 +580,7 @@ fn a_pipe_gives_up_a_server_that_stops_answering() {
 }
 
 #[test]
-fn what_does_not_speak_the_protocol_is_left() {
+fn a_server_of_another_protocol_is_left() {
     let mut play = SessionScript::new(Mode::Terminal, Some("alice"), &[]);
     play.connects();
     let (secs, done) = play.waits();
@@ -593,7 +593,7 @@ fn what_does_not_speak_the_protocol_is_left() {
 }
 
 #[test]
-fn a_long_message_of_the_day_is_shown_and_shuts_nobody_out() {
+fn a_long_message_of_the_day_is_shown_and_does_not_end_the_session() {
     let mut play = SessionScript::new(Mode::Terminal, None, &[]);
     play.connects();
     let lines = vec!["* Be kind to each other."; 600];
@@ -647,7 +647,7 @@ impl SessionScript {
 }
 
 #[test]
-fn lines_are_said_one_by_one_in_order_and_with_the_same_key_again() {
+fn lines_are_sent_one_by_one_in_order_and_resent_with_the_same_key() {
     let mut play = SessionScript::settled();
     play.gets(&[&live(7, "bob", "a")]);
     assert_eq!(play.types("one"), ["send /once feed-1 #general one"]);
@@ -676,7 +676,7 @@ fn lines_are_said_one_by_one_in_order_and_with_the_same_key_again() {
 }
 
 #[test]
-fn what_was_said_but_not_confirmed_is_shown_once_in_its_place() {
+fn an_unconfirmed_message_is_shown_once_at_its_id() {
     let mut play = SessionScript::settled();
     play.gets(&[&live(7, "bob", "a")]);
     play.types("one");
@@ -702,7 +702,7 @@ fn what_was_said_but_not_confirmed_is_shown_once_in_its_place() {
 }
 
 #[test]
-fn a_connection_lost_while_catching_up_loses_and_doubles_nothing() {
+fn a_connection_lost_while_catching_up_loses_and_duplicates_nothing() {
     let mut play = SessionScript::settled();
     play.gets(&[&live(7, "bob", "a")]);
     play.types("one");
@@ -715,7 +715,7 @@ fn a_connection_lost_while_catching_up_loses_and_doubles_nothing() {
 }
 
 #[test]
-fn an_action_is_looked_for_before_it_is_sent_again() {
+fn an_action_is_searched_for_before_it_is_resent() {
     for (rows, again) in [(vec![], true), (vec![past(8, "alice", "waves")], false)] {
         let mut play = SessionScript::settled();
         play.gets(&[&live(7, "bob", "a")]);
@@ -731,7 +731,7 @@ fn an_action_is_looked_for_before_it_is_sent_again() {
 }
 
 #[test]
-fn under_another_name_a_line_is_looked_for_before_it_is_sent_again() {
+fn under_another_name_a_line_is_searched_for_before_it_is_resent() {
     let mut play = SessionScript::settled();
     play.gets(&[&live(7, "bob", "a")]);
     play.types("one");
@@ -747,7 +747,7 @@ fn under_another_name_a_line_is_looked_for_before_it_is_sent_again() {
 }
 
 #[test]
-fn what_cannot_be_stored_is_kept_and_tried_again_in_order() {
+fn messages_that_cannot_be_stored_are_retried_in_order() {
     let mut play = SessionScript::settled();
     play.types("one");
     play.types("two");
@@ -773,7 +773,7 @@ fn what_cannot_be_stored_is_kept_and_tried_again_in_order() {
 }
 
 #[test]
-fn a_pipe_is_not_patient_for_ever() {
+fn a_pipe_stops_retrying() {
     let mut play = SessionScript::new(Mode::Pipe, Some("alice"), &["#general"]);
     play.connects();
     play.gets(&[FORMAT_OK, NAME_OK, &entered(0)]);
@@ -791,7 +791,7 @@ fn a_pipe_is_not_patient_for_ever() {
 }
 
 #[test]
-fn whoever_was_here_before_a_restart_is_waited_for() {
+fn a_user_from_before_a_restart_is_awaited() {
     let mut play = SessionScript::settled();
     play.types("/msg bob one");
     play.comes_back();
@@ -807,7 +807,7 @@ fn whoever_was_here_before_a_restart_is_waited_for() {
 }
 
 #[test]
-fn private_lines_of_the_time_away_come_before_those_of_now() {
+fn missed_private_messages_come_before_live_ones() {
     let mut play = SessionScript::settled();
     play.gets(&[&privately(3, "bob", "a")]);
     assert_eq!(play.comes_back()[2], "send /history @bob after 3");
@@ -831,7 +831,7 @@ fn private_lines_of_the_time_away_come_before_those_of_now() {
 }
 
 #[test]
-fn lines_read_too_slowly_are_fetched_and_shown_in_their_place() {
+fn lines_dropped_for_a_slow_reader_are_fetched_and_shown_in_order() {
     let mut play = SessionScript::settled();
     play.gets(&[&live(7, "bob", "a")]);
     let missed = r##"{"type":"missed","channel":"#general","count":2,"after":7}"##;
@@ -858,7 +858,7 @@ fn lines_read_too_slowly_are_fetched_and_shown_in_their_place() {
 }
 
 #[test]
-fn the_past_is_shown_under_headings() {
+fn history_is_shown_under_headings() {
     let mut play = SessionScript::settled();
     play.gets(&[&live(7, "bob", "a")]);
     play.types("/history 2");
@@ -889,7 +889,7 @@ fn the_past_is_shown_under_headings() {
 }
 
 #[test]
-fn entering_shows_what_was_said_last_and_no_line_twice() {
+fn entering_shows_the_last_messages_and_no_message_twice() {
     let mut play = SessionScript::new(Mode::Terminal, Some("alice"), &["#general"]);
     play.connects();
     play.gets(&[FORMAT_OK, NAME_OK]);
@@ -915,7 +915,7 @@ fn entering_shows_what_was_said_last_and_no_line_twice() {
 }
 
 #[test]
-fn a_line_goes_where_one_was_when_it_was_typed() {
+fn a_line_goes_to_the_conversation_that_was_current_when_it_was_typed() {
     let mut play = SessionScript::settled();
     play.types("one");
     play.types("two");
@@ -931,7 +931,7 @@ fn a_line_goes_where_one_was_when_it_was_typed() {
 }
 
 #[test]
-fn more_lines_than_are_kept_are_given_back() {
+fn lines_beyond_the_bound_are_given_back() {
     let mut play = SessionScript::settled();
     play.loses("x");
     for n in 0..MAX_OUTBOX {
@@ -944,7 +944,7 @@ fn more_lines_than_are_kept_are_given_back() {
 }
 
 #[test]
-fn who_quits_with_lines_unsaid_is_told_which() {
+fn unsent_lines_are_listed_on_quitting() {
     let mut play = SessionScript::settled();
     play.types("one");
     play.types("two");
@@ -964,7 +964,7 @@ fn who_quits_with_lines_unsaid_is_told_which() {
 }
 
 #[test]
-fn who_quits_while_answers_still_come_stays_out() {
+fn quitting_during_a_reconnection_is_final() {
     for (name, answers) in
         [(None, &[FORMAT_OK][..]), (Some("alice"), &[NAME_OK]), (Some("alice"), &[TAKEN])]
     {
@@ -1005,7 +1005,7 @@ fn quitting_works_everywhere() {
 }
 
 #[test]
-fn the_form_is_the_clients_own_affair() {
+fn the_format_is_not_the_users_to_change() {
     let mut play = SessionScript::settled();
     let done = play.types("/FORM text");
     assert_eq!(done, ["show ! bad-argument: chat-cli needs the JSON form and shows it as text."]);

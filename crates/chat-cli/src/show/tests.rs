@@ -31,7 +31,7 @@ fn shown_as(shown: &DisplayItem, look: &DisplayStyle) -> DisplayLine {
 }
 
 #[test]
-fn plain_lines_are_those_of_the_text_form() {
+fn plain_lines_are_those_of_the_text_format() {
     let refused =
         DisplayItem::Refused { code: "no-such-channel".into(), text: "There is none.".into() };
     for (shown, expected) in [
@@ -56,7 +56,7 @@ fn plain_lines_are_those_of_the_text_form() {
 }
 
 #[test]
-fn at_a_terminal_the_local_time_stands_in_front() {
+fn at_a_terminal_lines_begin_with_the_local_time() {
     for (shown, expected) in [
         (said("#general", "bob", "hi"), "09:44 [#general] bob: hi"),
         (
@@ -94,7 +94,7 @@ fn the_bell_is_rung_for_private_lines_and_mentions() {
 }
 
 #[test]
-fn colours_mark_the_speaker_and_ones_own_name() {
+fn colours_mark_the_author_and_the_users_name() {
     let text = shown_as(&said("#general", "bob", "hi alice, alice"), &look(true)).text;
     assert_eq!(text.matches("\u{1b}[1;7;33malice\u{1b}[0m").count(), 2, "{text:?}");
     let names = ["bob", "carol", "dave", "erin", "frank"];

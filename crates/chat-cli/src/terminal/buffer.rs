@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_cut_can_be_put_back() {
+    fn cut_text_can_be_pasted() {
         let back = |buffer: &mut Buffer| {
             buffer.cut_to_start();
             buffer.cut_to_start();

@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn tab_goes_round_until_another_key() {
+    fn tab_cycles_until_another_key() {
         check("/he⇥", "/help |");
         check("b⇥", "bob: |");
         check("b⇥⇥", "barbara: |");
@@ -265,12 +265,12 @@ mod tests {
     }
 
     #[test]
-    fn a_blank_that_stands_there_is_not_doubled() {
+    fn an_existing_blank_is_not_doubled() {
         check("hi b now←←←←⇥", "hi bob| now");
     }
 
     #[test]
-    fn what_goes_out() {
+    fn keys_return_actions() {
         let mut editor = Editor::default();
         assert_eq!(press(&mut editor, "hi⏎"), [EditorAction::Send("hi".into())]);
         assert_eq!(press(&mut editor, "⏎"), [EditorAction::Send(String::new())]);
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_paste_of_several_lines_waits_as_one() {
+    fn a_paste_of_several_lines_is_joined() {
         let mut editor = Editor::default();
         editor.paste("one\r\ntwo\n\u{1b}[31mthree\n");
         assert_eq!(editor.buffer.text(), "one two [31mthree");

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_and_what_comes_of_it() {
+    fn prompts_and_their_outcomes() {
         for (line, typed, seen) in [
             ("/login Alice", &["sesame"][..], &["Password of Alice: ", "/login Alice sesame"][..]),
             ("/login alice", &[""], &["Password of alice: ", "/login was not sent."]),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_one_has_to_be_good() {
+    fn a_new_password_is_checked() {
         let seen = types("/register", &["short", "token:abcdefgh"]);
         assert_eq!((seen[0].as_str(), seen[2].as_str()), ("New password: ", "New password: "));
         assert!(seen[1].contains('8') && seen[3].contains("token:"), "{seen:?}");

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_for_oneself_comes_first_and_then_the_latest() {
+    fn calls_come_first_and_then_the_latest() {
         let unread = [("#a", 1, false), ("#dev", 3, true), ("@bob", 1, true), ("#b", 7, false)];
         for (columns, expected) in [
             (60, "[@bob +1 #dev +3! #b +7 #a +1] "),
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_for_oneself_stands_out() {
+    fn only_calls_are_highlighted() {
         let unread = |place: &str, calls| UnreadMarker { place: place.into(), count: 1, calls };
         let pieces = pieces(&[unread("#a", false), unread("@b", true)], 60);
         let loud: Vec<_> = pieces.iter().filter(|piece| piece.loud).map(|p| &*p.text).collect();

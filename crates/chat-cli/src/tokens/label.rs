@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_files() {
+    fn tokens_have_file_names() {
         for (address, tls_name, account, expected) in [
             ("chat.example.org:5002", None, "alice", "alice@chat.example.org%3A5002"),
             ("h:1", Some("chat.example.org"), "alice", "alice@h%3A1@chat.example.org"),
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_fit_and_stay_apart() {
+    fn long_names_fit_and_stay_distinct() {
         let path = format!("/{}", "d/".repeat(50));
         let one = label(&server(&format!("{path}1"), None), &"漢".repeat(32));
         let other = label(&server(&format!("{path}2"), None), &"漢".repeat(32));

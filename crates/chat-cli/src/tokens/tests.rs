@@ -20,7 +20,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn tokens_are_kept_for_their_server_and_account_alone() {
+fn tokens_are_stored_by_server_and_account() {
     let folder = tempfile::tempdir().unwrap();
     let here = keeper(folder.path());
     assert_eq!(kept(&here, "alice"), None);
@@ -71,7 +71,7 @@ fn only_their_owner_may_read_them() {
 }
 
 #[test]
-fn dead_tokens_go_and_newer_ones_stay() {
+fn invalid_tokens_are_removed_and_newer_ones_stay() {
     let folder = tempfile::tempdir().unwrap();
     let keeper = keeper(folder.path());
     keeper.forget("alice", None).unwrap();
@@ -86,7 +86,7 @@ fn dead_tokens_go_and_newer_ones_stay() {
 }
 
 #[test]
-fn what_lies_there_instead_is_not_used() {
+fn other_files_are_not_used() {
     let folder = tempfile::tempdir().unwrap();
     let keeper = keeper(folder.path());
     keeper.keep("alice", &Secret::new("one")).unwrap();
@@ -107,7 +107,7 @@ fn what_lies_there_instead_is_not_used() {
 }
 
 #[test]
-fn without_a_place_nothing_is_kept() {
+fn without_a_folder_nothing_is_stored() {
     let nowhere = TokenStore::new(None, server("here:5002"));
     nowhere.keep("alice", &Secret::new("one")).unwrap();
     assert_eq!(kept(&nowhere, "alice"), None);
@@ -118,7 +118,7 @@ fn without_a_place_nothing_is_kept() {
 }
 
 #[test]
-fn where_they_are_kept() {
+fn tokens_are_stored_in_the_state_folder() {
     let path = |path: &str| Some(PathBuf::from(path));
     for (state, home, folder) in [
         (path("/s"), path("/h"), path("/s/chat-cli")),

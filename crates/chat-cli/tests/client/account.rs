@@ -22,7 +22,7 @@ fn signed_in(peer: &mut Peer, token: &str) {
 }
 
 #[test]
-fn a_password_is_typed_unseen_and_its_token_kept_for_the_next_time() {
+fn a_password_is_hidden_and_its_token_stored() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path();
     let server = Server::tcp();
@@ -74,7 +74,7 @@ fn a_password_is_typed_unseen_and_its_token_kept_for_the_next_time() {
 }
 
 #[test]
-fn a_new_password_is_typed_twice_and_signing_out_keeps_nothing() {
+fn a_new_password_is_typed_twice_and_signing_out_removes_the_token() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path();
     let server = Server::tcp();
@@ -128,7 +128,7 @@ fn a_new_password_is_typed_twice_and_signing_out_keeps_nothing() {
 }
 
 #[test]
-fn a_kept_sign_in_that_others_may_read_is_not_used() {
+fn a_stored_token_that_others_may_read_is_not_used() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path();
     let server = Server::tcp();
@@ -159,7 +159,7 @@ fn a_kept_sign_in_that_others_may_read_is_not_used() {
 }
 
 #[test]
-fn lines_elsewhere_are_counted_before_the_prompt() {
+fn unread_messages_are_counted_before_the_prompt() {
     let server = Server::tcp();
     let arguments = ["-c", server.address(), "-n", "alice", "-e", "dev", "-e", "general"];
     let mut terminal = Terminal::start(&arguments);

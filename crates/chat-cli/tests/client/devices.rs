@@ -68,7 +68,7 @@ impl Scene {
 }
 
 #[test]
-fn a_client_into_which_nobody_types_reads_nothing() {
+fn an_idle_client_marks_nothing_as_read() {
     let mut scene = Scene::set();
     scene.loses_phone();
     for line in
@@ -102,7 +102,7 @@ fn a_client_into_which_nobody_types_reads_nothing() {
 }
 
 #[test]
-fn tab_knows_the_people_of_the_channels_that_a_sign_in_led_back_to() {
+fn tab_completes_members_of_restored_channels() {
     let password = NamedTempFile::new().unwrap();
     fs::write(password.path(), "open sesame\n").unwrap();
     fs::set_permissions(password.path(), fs::Permissions::from_mode(0o600)).unwrap();
@@ -143,7 +143,7 @@ fn tab_knows_the_people_of_the_channels_that_a_sign_in_led_back_to() {
 }
 
 #[test]
-fn what_one_device_enters_and_leaves_the_others_do_too() {
+fn devices_enter_and_leave_channels_together() {
     let mut scene = Scene::set();
     let mut desk = scene.desk(&[]);
     desk.shows_last("#general>");
@@ -176,7 +176,7 @@ fn what_one_device_enters_and_leaves_the_others_do_too() {
 }
 
 #[test]
-fn who_signs_in_with_a_name_already_stays_in_the_channels() {
+fn signing_in_with_a_name_preserves_the_channels() {
     let scene = Scene::set();
     let arguments = ["-c", scene.store.address(), "-n", "carol", "-e", "random", "--no-color"];
     let mut carol = Terminal::start(&arguments);

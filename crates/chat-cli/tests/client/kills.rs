@@ -41,7 +41,7 @@ fn only(who: &str, lines: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn ten_kills_lose_nothing_and_double_nothing() {
+fn ten_kills_lose_and_duplicate_nothing() {
     let mut store = Store::start();
     let gate = Gate::before(store.address());
     let arguments = ["-c", gate.address(), "-n", "alice", "-e", "general", "--no-color"];

@@ -36,7 +36,7 @@ fn lines_are_sent_and_the_answers_decide() {
 }
 
 #[test]
-fn what_was_refused_is_told_and_makes_the_exit_code() {
+fn a_refusal_is_reported_and_determines_the_exit_code() {
     let server = Server::tcp();
     let mut client = Client::start(&["-c", server.address(), "-n", "alice"]);
     client.types("hi\n/ping\n");
@@ -64,7 +64,7 @@ fn a_refused_name_ends_it() {
 }
 
 #[test]
-fn without_a_name_the_first_line_is_it() {
+fn without_a_name_the_first_line_is_the_name() {
     let server = Server::tcp();
     let mut client = Client::start(&["-c", server.address()]);
     client.types("alice\nhi\n");
@@ -77,7 +77,7 @@ fn without_a_name_the_first_line_is_it() {
 }
 
 #[test]
-fn a_server_that_cannot_be_reached_is_one_clear_line() {
+fn an_unreachable_server_is_reported_in_one_line() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
@@ -86,7 +86,7 @@ fn a_server_that_cannot_be_reached_is_one_clear_line() {
 }
 
 #[test]
-fn a_server_that_refuses_at_the_door_is_one_clear_line() {
+fn a_refused_connection_is_reported_in_one_line() {
     let server = Server::tcp();
     let client = Client::start(&["-c", server.address(), "-n", "alice"]);
     let mut peer = server.accept();
@@ -117,7 +117,7 @@ fn a_lost_server_leaves_lines_unconfirmed() {
 }
 
 #[test]
-fn wrong_use_is_told_by_its_own_code() {
+fn wrong_use_has_its_own_exit_code() {
     for arguments in [["-c", ":1"], ["-n", "two words"], ["--no-such", "thing"]] {
         assert_eq!(run(&arguments).code, Some(2), "{arguments:?}");
     }
@@ -125,7 +125,7 @@ fn wrong_use_is_told_by_its_own_code() {
 }
 
 #[test]
-fn the_socket_is_read_while_the_input_says_nothing_and_the_other_way_round() {
+fn socket_and_input_are_read_independently() {
     let server = Server::tcp();
     let mut client = Client::start(&["-c", server.address(), "-n", "alice", "-e", "general"]);
     let mut peer = server.accept_in("alice", "#general");
@@ -143,7 +143,7 @@ fn the_socket_is_read_while_the_input_says_nothing_and_the_other_way_round() {
 }
 
 #[test]
-fn output_that_cannot_be_written_makes_the_exit_code() {
+fn unwritable_output_determines_the_exit_code() {
     let server = Server::tcp();
     let full = std::fs::File::create("/dev/full").unwrap();
     let mut client =
@@ -156,7 +156,7 @@ fn output_that_cannot_be_written_makes_the_exit_code() {
 }
 
 #[test]
-fn who_prints_for_nobody_still_says_what_it_was_given() {
+fn with_closed_output_the_input_is_still_sent() {
     let server = Server::tcp();
     let mut client = Client::start(&["-c", server.address(), "-n", "alice", "-e", "general"]);
     client.types("one\ntwo\n");
@@ -197,7 +197,7 @@ fn a_slow_reader_of_the_pipe_gets_every_line() {
 }
 
 #[test]
-fn many_lines_ahead_of_their_answers() {
+fn many_pipelined_lines_are_answered() {
     const LINES: u64 = 2_000;
     let server = Server::tcp();
     let mut client = Client::start(&["-c", server.address(), "-n", "alice", "-e", "general"]);
@@ -218,7 +218,7 @@ fn many_lines_ahead_of_their_answers() {
 }
 
 #[test]
-fn lines_that_are_no_text_are_refused_and_the_others_sent() {
+fn invalid_lines_are_refused_and_the_others_sent() {
     let server = Server::tcp();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("input");
@@ -258,7 +258,7 @@ fn history_is_printed_with_its_date() {
 }
 
 #[test]
-fn one_line_is_said_once_and_done_only_with_its_ok() {
+fn one_line_is_sent_once_and_awaits_its_ok() {
     let server = Server::tcp();
     let mut client = Client::start(&["-c", server.address(), "-n", "alice", "-e", "general"]);
     client.types("hello\n");
@@ -275,7 +275,7 @@ fn one_line_is_said_once_and_done_only_with_its_ok() {
 }
 
 #[test]
-fn keys_are_never_used_again() {
+fn keys_are_never_reused() {
     let mut keys = std::collections::HashSet::new();
     for _ in 0..3 {
         let server = Server::tcp();
@@ -293,7 +293,7 @@ fn keys_are_never_used_again() {
 }
 
 #[test]
-fn what_a_pipe_read_too_slowly_is_fetched() {
+fn messages_missed_by_a_slow_pipe_are_fetched() {
     let server = Server::tcp();
     let mut client = Client::start(&["-c", server.address(), "-n", "alice", "-e", "general"]);
     let mut peer = server.accept_in("alice", "#general");

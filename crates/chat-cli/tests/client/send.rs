@@ -33,7 +33,7 @@ fn talker(store: &Store) -> Talker {
 }
 
 #[test]
-fn lines_of_the_input_are_said_word_for_word_and_nothing_is_printed() {
+fn lines_of_the_input_are_sent_word_for_word_and_nothing_is_printed() {
     let server = Server::tcp();
     let mut client =
         Client::start(&["-c", server.address(), "-n", "cron", "--send", "#general", "--once"]);
@@ -57,7 +57,7 @@ fn lines_of_the_input_are_said_word_for_word_and_nothing_is_printed() {
 }
 
 #[test]
-fn a_lost_answer_is_asked_for_with_the_same_key() {
+fn a_lost_answer_is_requested_with_the_same_key() {
     let server = Server::tcp();
     let arguments =
         ["-c", server.address(), "--user", "cron", "--send", "@bob", "--once", "--key", "build-7"];
@@ -128,7 +128,7 @@ fn each_way_to_fail_has_its_code() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_waited_for_so_long_and_no_longer() {
+fn an_unreachable_server_is_retried_until_the_timeout() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
@@ -148,7 +148,7 @@ fn a_server_that_is_not_there_is_waited_for_so_long_and_no_longer() {
 }
 
 #[test]
-fn without_lines_nobody_is_called() {
+fn without_lines_the_client_does_not_connect() {
     let arguments = ["-c", "/nonexistent/chat.sock", "-n", "cron", "--send", "#general"];
     assert_eq!(run(&arguments), left(0, ""));
 }
@@ -233,7 +233,7 @@ fn a_secret_that_others_may_read_is_not_used() {
 }
 
 #[test]
-fn each_line_is_said_once_through_lost_answers_and_kills() {
+fn each_line_is_sent_once_through_lost_answers_and_kills() {
     const LINES: usize = 60;
     let mut store = Store::start();
     let mut bob = talker(&store);
@@ -263,7 +263,7 @@ fn each_line_is_said_once_through_lost_answers_and_kills() {
 }
 
 #[test]
-fn the_same_job_run_again_with_its_key_says_nothing_twice() {
+fn a_repeated_job_with_its_key_sends_nothing_twice() {
     let store = Store::start();
     let mut bob = talker(&store);
     for _ in 0..2 {
@@ -278,7 +278,7 @@ fn the_same_job_run_again_with_its_key_says_nothing_twice() {
 }
 
 #[test]
-fn a_channel_that_is_not_there_is_made_only_if_asked() {
+fn a_missing_channel_is_created_only_with_the_flag() {
     let store = Store::start();
     let start = |more: &[&str]| {
         let arguments = ["-c", store.address(), "-n", "cron", "--send", "#ops"];

@@ -200,7 +200,7 @@ impl Terminal {
 }
 
 #[test]
-fn a_line_being_typed_survives_what_comes() {
+fn a_line_being_typed_survives_output() {
     let server = Server::tcp();
     let mut terminal = Terminal::start(&["-c", server.address(), "-e", "general"]);
     let mut peer = server.accept();
@@ -238,7 +238,7 @@ fn a_line_being_typed_survives_what_comes() {
 }
 
 #[test]
-fn tab_completes_and_up_brings_back() {
+fn tab_completes_and_up_recalls() {
     let server = Server::tcp();
     let arguments = ["-c", server.address(), "-n", "alice", "-e", "general"];
     let mut terminal = Terminal::start(&arguments);
@@ -295,7 +295,7 @@ fn a_private_line_and_a_mention_ring_the_bell() {
 }
 
 #[test]
-fn without_colours_nothing_is_painted() {
+fn without_colours_output_is_plain() {
     let server = Server::tcp();
     let arguments = ["-c", server.address(), "-n", "alice", "-e", "general", "--no-color"];
     let mut terminal = Terminal::start(&arguments);
@@ -313,7 +313,7 @@ fn without_colours_nothing_is_painted() {
 }
 
 #[test]
-fn a_lost_connection_is_told_and_made_again() {
+fn a_lost_connection_is_reported_and_reestablished() {
     let server = Server::tcp();
     let arguments = ["-c", server.address(), "-n", "alice", "-e", "dev", "-e", "general"];
     let mut terminal = Terminal::start(&arguments);
@@ -390,7 +390,7 @@ fn a_stopped_terminal_does_not_stop_the_socket() {
 }
 
 #[test]
-fn a_signal_gives_the_terminal_back() {
+fn a_signal_restores_the_terminal() {
     let server = Server::tcp();
     let arguments = ["-c", server.address(), "-n", "alice", "-e", "general"];
     let mut terminal = Terminal::start(&arguments);
@@ -405,7 +405,7 @@ fn a_signal_gives_the_terminal_back() {
 }
 
 #[test]
-fn a_terminal_without_a_server_is_left_with_one_clear_line() {
+fn without_a_server_the_client_exits_with_one_line() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
@@ -433,7 +433,7 @@ fn plain_lines_at_a_terminal() {
 }
 
 #[test]
-fn what_was_said_while_away_is_shown_before_what_is_said_now() {
+fn missed_messages_are_shown_before_live_ones() {
     let server = Server::tcp();
     let arguments = ["-c", server.address(), "-n", "alice", "-e", "general", "--no-color"];
     let mut terminal = Terminal::start(&arguments);
@@ -470,7 +470,7 @@ fn what_was_said_while_away_is_shown_before_what_is_said_now() {
 }
 
 #[test]
-fn a_server_that_was_set_back_is_entered_plainly_and_that_is_told() {
+fn a_restored_server_is_entered_without_a_read_position_and_reported() {
     let server = Server::tcp();
     let arguments = ["-c", server.address(), "-n", "alice", "-e", "general", "--no-color"];
     let mut terminal = Terminal::start(&arguments);
@@ -494,7 +494,7 @@ fn a_server_that_was_set_back_is_entered_plainly_and_that_is_told() {
 }
 
 #[test]
-fn a_refused_line_is_shown_with_its_text_and_can_be_taken_back() {
+fn a_refused_line_is_shown_with_its_text_and_can_be_recalled() {
     let server = Server::tcp();
     let arguments = ["-c", server.address(), "-n", "alice", "-e", "general", "--no-color"];
     let mut terminal = Terminal::start(&arguments);
@@ -509,7 +509,7 @@ fn a_refused_line_is_shown_with_its_text_and_can_be_taken_back() {
 }
 
 #[test]
-fn a_line_that_finds_no_room_stays_in_the_editor() {
+fn a_line_without_a_permit_stays_in_the_editor() {
     let server = Server::tcp();
     let arguments = ["-c", server.address(), "-n", "alice", "-e", "general", "--no-color"];
     let mut terminal = Terminal::start(&arguments);
@@ -558,7 +558,7 @@ fn history_and_search_are_readable() {
 }
 
 #[test]
-fn a_name_that_is_still_held_is_asked_for_again() {
+fn a_name_that_is_still_held_is_retried() {
     let server = Server::tcp();
     let arguments = ["-c", server.address(), "-n", "alice", "-e", "general", "--no-color"];
     let mut terminal = Terminal::start(&arguments);

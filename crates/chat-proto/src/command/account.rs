@@ -37,7 +37,7 @@ mod tests {
     use crate::secret::{Credential, Secret};
 
     #[test]
-    fn what_is_typed_is_understood_like_this() {
+    fn arguments_are_parsed() {
         for (typed, printed) in [
             ("/register", "/register"),
             ("/register  a  b ", "/register a  b"),
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_refused_and_not_repeated() {
+    fn invalid_arguments_are_refused_and_not_repeated() {
         let long = format!("/register invite:{} hunter2", "k".repeat(65));
         for (typed, code) in [
             ("/register invite:", Code::BadArgument),
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_shows_no_secret_but_where_it_is_sent() {
+    fn a_command_shows_its_secret_only_when_printed() {
         for typed in [
             "/register hunter2",
             "/register invite:hunter2",

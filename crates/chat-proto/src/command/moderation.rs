@@ -266,7 +266,7 @@ mod tests {
     use crate::refusal::Code;
 
     #[test]
-    fn what_is_typed_is_understood_like_this() {
+    fn arguments_are_parsed() {
         for (typed, printed) in [
             ("/ban", "/ban"),
             ("/ban #dev", "/ban #dev"),
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_of_it_is_refused() {
+    fn invalid_arguments_are_refused() {
         for (typed, code) in [
             ("/unban", Code::MissingArgument),
             ("/unban #dev", Code::MissingArgument),

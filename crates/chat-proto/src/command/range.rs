@@ -141,7 +141,7 @@ mod tests {
     use crate::refusal::Code;
 
     #[test]
-    fn what_is_typed_is_understood_like_this() {
+    fn arguments_are_parsed() {
         for (typed, printed) in [
             ("/history", "/history"),
             ("/history 20", "/history 20"),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_span_is_refused() {
+    fn invalid_ranges_are_refused() {
         for typed in [
             "/history 0",
             "/history -5",

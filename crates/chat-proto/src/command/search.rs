@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_is_understood_like_this() {
+    fn arguments_are_parsed() {
         for (typed, printed) in [
             ("release", "release"),
             ("two  words", "two words"),
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_looked_for_is_refused() {
+    fn invalid_queries_are_refused() {
         for (typed, code) in [
             ("", Code::MissingArgument),
             ("#dev", Code::MissingArgument),
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_words_as_are_allowed_and_no_more() {
+    fn the_number_of_words_is_bounded() {
         let words = |count| format!("/search {}", vec!["word"; count].join(" "));
         assert!(parse(&words(MAX_SEARCH_WORDS)).command.is_ok());
         let beginnings = |count| format!("/search {}", vec!["w*"; count].join(" "));

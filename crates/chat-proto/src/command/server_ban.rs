@@ -79,7 +79,7 @@ mod tests {
     use crate::refusal::Code;
 
     #[test]
-    fn what_is_typed_is_understood_like_this() {
+    fn arguments_are_parsed() {
         for (typed, printed) in [
             ("/ban everywhere", "/ban everywhere"),
             ("/ban EVERYWHERE @Bob", "/ban everywhere Bob"),
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_of_it_is_refused() {
+    fn invalid_arguments_are_refused() {
         for (typed, code) in [
             ("/unban everywhere", Code::MissingArgument),
             ("/unban everywhere bob now", Code::BadArgument),

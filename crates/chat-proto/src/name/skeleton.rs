@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_ascii_character_of_a_name_has_the_look_of_the_tables() {
+    fn every_ascii_character_of_a_name_has_the_skeleton_of_the_tables() {
         for byte in b'!'..=b'~' {
             let c = char::from(byte);
             if c.is_ascii_alphanumeric() || "-_.".contains(c) {
@@ -70,7 +70,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ascii_names_have_the_look_of_the_tables(form in "[-_.a-zA-Z0-9]{1,48}") {
+        fn ascii_names_have_the_skeleton_of_the_tables(form in "[-_.a-zA-Z0-9]{1,48}") {
             prop_assert_eq!(ascii_look(&form), unicode_look(&form));
         }
     }

@@ -285,7 +285,7 @@ pub(super) fn heard(channel: ChannelName, by: UserName, running: &ModCommand) ->
 }
 
 #[test]
-fn every_way_to_run_a_channel_is_generated() {
+fn every_moderation_command_is_generated() {
     use proptest::strategy::ValueTree as _;
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_question_is_one_object_of_a_known_kind() {
+    fn a_request_is_one_object_of_a_known_kind() {
         for (line, understood) in [
             (r#"{"do":"stats"}"#, true),
             (r#"{"do":"kill","user":"bob"}"#, true),

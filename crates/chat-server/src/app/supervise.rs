@@ -50,7 +50,7 @@ mod tests {
     use std::cell::Cell;
 
     #[tokio::test(start_paused = true)]
-    async fn a_task_that_panics_is_started_again_after_a_wait_that_grows() {
+    async fn a_panicked_task_is_restarted_after_a_growing_delay() {
         let starts = Cell::new(Vec::new());
         let begun = Instant::now();
         supervise("a test", (), |()| async {
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_task_that_has_run_for_long_is_started_again_soon() {
+    async fn a_task_that_has_run_for_long_is_restarted_soon() {
         let starts = Cell::new(0);
         let begun = Instant::now();
         supervise("a test", (), |()| async {

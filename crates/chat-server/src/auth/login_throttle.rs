@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_of_many_wrong_passwords_shuts_nobody_out() {
+    fn wrong_passwords_of_one_address_lock_out_no_account() {
         let (mut throttle, mut now) = (LoginThrottle::default(), Instant::now());
         let from = |address: &str, connection| LoginSource { connection, ..self::address(address) };
         let network = |at: usize| from(&format!("2001:db8::{at:x}"), at as u64);
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_wrong_is_forgotten_by_and_by() {
+    fn failures_are_forgotten_one_by_one() {
         // Ten count. Each five minutes forget one, and the address's own three are free again then.
         for (minutes, then) in [
             (0, [30, 30, 30, 30]),
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn the_owner_is_not_held_up_by_what_others_try() {
+    fn attempts_of_others_do_not_delay_the_owner() {
         let (mut throttle, mut now) = (LoginThrottle::default(), Instant::now());
         let home = address("198.51.100.1");
         assert_eq!(throttle.may_try(home, "alice", now), Ok(()));
@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_three_tries_of_an_address_wait_for_nobody() {
+    fn the_first_three_attempts_of_an_address_are_not_delayed() {
         let (mut throttle, mut now) = (LoginThrottle::default(), Instant::now());
         strangers_guess(&mut throttle, &mut now, Duration::from_secs(40));
         let owner = address("198.51.100.1");
@@ -492,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_was_told_counts_down_whatever_others_try() {
+    fn an_announced_delay_is_never_extended_by_others() {
         let (mut throttle, mut now) = (LoginThrottle::default(), Instant::now());
         let owner = address("198.51.100.1");
         waits(&mut throttle, &mut now, 13, |_| (owner, "alice".to_owned()));
@@ -524,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn many_at_once_are_no_more_than_one_after_the_other() {
+    fn concurrent_attempts_count_like_sequential_ones() {
         let (mut throttle, now) = (LoginThrottle::default(), Instant::now());
         let here = address("192.0.2.1");
         // All devices of one account.
@@ -547,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded_and_an_account_is_forgotten_with_its_name() {
+    fn records_are_bounded_and_a_deleted_account_is_forgotten() {
         let (mut throttle, now) = (LoginThrottle::default(), Instant::now());
         for at in 0..MAX_REMEMBERED + 10 {
             let at = u32::try_from(at).unwrap();

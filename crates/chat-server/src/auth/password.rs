@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn hashes_that_were_made_otherwise_are_verified_and_made_anew() {
+    fn hashes_with_other_parameters_are_verified_and_rehashed() {
         let mut memory = HashMemory::default();
         assert!(verify(&Secret::new("password"), OTHER, &mut memory).unwrap());
         assert!(!verify(&Secret::new("passwort"), OTHER, &mut memory).unwrap());
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_hash_is_a_trouble_and_no_wrong_password() {
+    fn a_malformed_hash_is_an_error_and_no_wrong_password() {
         let mut memory = HashMemory::default();
         let greedy = OTHER.replace("m=65536", "m=4000000000");
         for stored in ["", "secret", "$argon2id$v=19$m=19456,t=2,p=1", &greedy] {

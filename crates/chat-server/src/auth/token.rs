@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_read_as_it_was_shown_and_known_by_its_hash() {
+    fn a_token_round_trips_and_matches_its_hash() {
         let (one, other) = (Token::new().unwrap(), Token::new().unwrap());
         let shown = one.shown();
         assert_eq!(shown.expose().len(), 43);
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_none() {
+    fn malformed_tokens_are_refused() {
         let shown = Token([0xff; BYTES]).shown().expose().to_owned();
         assert!(Token::parse(&shown).is_some() && shown.ends_with('8'));
         for wrong in ["", "abc", &shown[1..], &format!("{shown}A"), &shown.replace('8', "9")] {

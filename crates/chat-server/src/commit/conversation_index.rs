@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn once_numbers_are_used_up_those_that_are_free_are_given_and_then_none() {
+    fn after_the_last_number_free_ones_are_reused_and_then_none_is_left() {
         let mut index =
             ConversationIndex { next_number: MAX_NUMBER - 2, ..ConversationIndex::default() };
         let begin = |index: &mut ConversationIndex, chat: &ConversationKey| {

@@ -143,7 +143,7 @@ mod tests {
     /// Regression: sixty connections, each with a mute in a channel of its own, delayed every
     /// message by sixty commits.
     #[test]
-    fn a_line_goes_before_acts_that_wait_and_are_not_about_it() {
+    fn a_message_overtakes_unrelated_waiting_actions() {
         let mut turns = WorkTurns::default();
         let acts = (1..=10).map(|n| work('a', &format!("own{n}"), n));
         let add = acts.chain([work('l', "dev", 20), work('l', "-", 21)]).collect();
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_about_the_channel_or_the_author_of_an_act_keeps_its_place() {
+    fn work_on_the_channel_or_author_of_an_action_keeps_its_order() {
         let mut turns = WorkTurns::default();
         let mut add: Vec<Work> = (1..=6).map(|n| work('a', &format!("own{n}"), n)).collect();
         add.extend([
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_comes_after_what_is_about_the_server_waits_for_it() {
+    fn all_work_after_a_server_action_waits_for_it() {
         let mut turns = WorkTurns::default();
         let mut add: Vec<Work> = (1..=6).map(|n| work('a', &format!("own{n}"), n)).collect();
         add.extend([work('s', "-", 40), work('l', "dev", 20), work('c', "dev", 21)]);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn few_acts_keep_the_order_in_which_they_came() {
+    fn few_actions_run_in_order_of_arrival() {
         let mut turns = WorkTurns::default();
         let add = vec![work('a', "dev", 1), work('l', "other", 2), work('a', "other", 3)];
         assert_eq!(taken(&mut turns, add), "a1 l2 a3 ");

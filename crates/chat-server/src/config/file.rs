@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line_and_the_nearest_right_key() {
+    fn an_error_has_its_line_and_the_nearest_key() {
         for (text, problem) in [
             ("lisen = []", "line 1: there is no setting \"lisen\"; did you mean \"listen\"?"),
             (

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_sequences_go_as_a_whole() {
+    fn control_sequences_are_removed_whole() {
         for (written, shown) in [
             ("plain – größer", "plain – größer"),
             ("\u{1B}[1;31mRed\u{1B}[0m text", "Red text"),
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_one_line_that_shows_something() {
+    fn a_name_is_one_visible_line() {
         assert_eq!(name("chat\u{1B}[31m.example\n.org").as_deref(), Some("chat.example.org"));
         assert_eq!(name(" \u{1B}[0m\u{200B}"), None);
     }

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_on_both_families_is_two_sockets_in_either_order() {
+    fn a_port_of_both_families_is_two_sockets_in_either_order() {
         for (written, expected) in [
             (&["[::]:5002"][..], &[("[::]:5002", false)][..]),
             (&["0.0.0.0:5002"], &[("0.0.0.0:5002", false)]),
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_twice_is_refused() {
+    fn duplicate_addresses_are_refused() {
         for written in [
             ["127.0.0.1:5002", "127.0.0.1:5002"],
             ["127.0.0.1:5002", "0.0.0.0:5002"],
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_stands_for_all_its_addresses_but_those_that_are_written() {
+    fn a_name_resolves_to_all_its_addresses_except_listed_ones() {
         let all = resolved(&["localhost:5002"]).unwrap();
         assert!(all.iter().any(|(address, _)| address == "127.0.0.1:5002"), "{all:?}");
         let with_one = resolved(&["localhost:5002", "127.0.0.1:5002"]).unwrap();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn invalid_addresses_are_refused() {
         for text in ["5002", "127.0.0.1", "127.0.0.1:70000", ":5002", "[::]", ""] {
             let wrong = resolved(&[text]).unwrap_err();
             assert!(wrong.contains("is no address to listen on"), "{text}: {wrong}");

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_are_told_apart_from_people_however_their_bytes_are_cut() {
+    fn other_protocols_are_detected_independent_of_cuts() {
         for (bytes, foreign) in [
             (&b"GET / HTTP/1.1\r\n"[..], Some(ForeignProtocol::Http)),
             (b"POST /aaaaaaaaaaaaaaaa", Some(ForeignProtocol::Http)),

@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn sequences_are_taken_out_however_they_are_cut() {
+    fn commands_are_removed_independent_of_cuts() {
         for (input, expected) in [
             (&b"hi\r\n"[..], &["\"hi\\r\\n"][..]),
             (b"a\x08\x7fb\n", &["\"a\\x08\\x7fb\\n"]),
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subnegotiation_without_an_end_swallows_only_so_much() {
+    fn an_unterminated_subnegotiation_is_bounded() {
         let mut input = vec![IAC, SB];
         input.extend([b'x'; 1000]);
         input.extend(b"hi\n");
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn typing_is_hidden_while_that_is_wanted_and_shown_again() {
+    fn input_is_hidden_on_request_and_displayed_again() {
         let feed = |telnet: &mut Telnet, input: &'static [u8]| {
             let mut replies = Vec::new();
             telnet.feed(input, &mut |signal| {

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_burst_at_once_then_so_many_a_second() {
+    async fn a_burst_then_a_steady_rate() {
         let start = Instant::now();
         let config = ThrottleConfig { burst: 100, per_second: 10 };
         let mut throttle = Throttle::new(start);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_by_the_address_is_used_up_and_owed() {
+    fn shares_of_the_address_are_spent_and_debt_is_carried() {
         let mut credit = ShareCredit::default();
         assert_eq!(credit.lacks(), Some(GRANT));
         credit.add(GRANT);

@@ -446,7 +446,7 @@ mod tests {
     use chat_proto::event::CloseReason;
 
     #[test]
-    fn others_notes_are_bounded_and_the_servers_own_find_room() {
+    fn notifications_of_others_are_bounded_and_those_of_the_server_always_fit() {
         let client = Client::new(ClientId(1), None, Timestamp(0), Arc::default());
         let bob = UserName::new("bob").unwrap();
         let opened = || Notification::PrivateOpened { with: bob.clone(), by: UserId(2) };

@@ -38,7 +38,7 @@ mod tests {
     use crate::util::sync::held_by_threads;
 
     #[test]
-    fn a_lock_that_is_never_free_is_noticed_and_named() {
+    fn a_lock_that_is_never_free_is_detected_and_named() {
         let hub = Hub::in_memory(Limits::small());
         let frozen = lock(&hub.directory);
         let (told, stuck) = sync_channel(1);

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_that_goes_leaves_the_others() {
+    fn removing_one_entry_leaves_the_others() {
         let mut all = SkeletonIndex::default();
         let of = |all: &SkeletonIndex<u8>| {
             let mut found: Vec<_> = all.of("bl").copied().collect();

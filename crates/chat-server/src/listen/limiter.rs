@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limits_hold_and_room_comes_back() {
+    fn the_limits_hold_and_permits_are_released() {
         let limiter = Arc::new(ConnectionLimiter::new(4, 2));
         let first = limiter.acquire(Some(address("192.0.2.1"))).unwrap();
         let _second = limiter.acquire(Some(address("192.0.2.1"))).unwrap();

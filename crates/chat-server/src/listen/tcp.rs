@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_accepted_connection_inherits_what_the_listener_was_given() {
+    async fn an_accepted_connection_inherits_the_options_of_the_listener() {
         let unacknowledged = Duration::from_secs(37);
         let listener = bind(loopback(), unacknowledged).unwrap();
         let address = listener.local_addr().unwrap();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn urgent_data_stands_in_its_place_and_holds_nothing_up() {
+    async fn urgent_data_is_in_line_and_blocks_nothing() {
         let listener = bind(loopback(), Duration::from_mins(1)).unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (mut stream, _) = Listener::accept(&listener).await.unwrap();

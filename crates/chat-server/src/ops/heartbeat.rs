@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_is_told_while_all_parts_answer() {
+    async fn the_manager_is_notified_while_all_parts_respond() {
         let hub = Hub::in_memory(Limits::small());
         let (tell_alive, mut told) = mpsc::channel(1);
         let parts = vec![hub_part(&hub)];
@@ -153,14 +153,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_door_that_takes_nobody_is_noticed() {
+    async fn a_listener_that_accepts_nothing_is_detected() {
         let (door, probes) = mpsc::channel(1);
         drop(probes);
         assert!(!answers(&door).await);
     }
 
     #[tokio::test]
-    async fn a_part_that_does_not_get_on_is_noticed_unless_it_waits_for_the_disk() {
+    async fn a_part_without_progress_is_detected_unless_it_waits_for_the_disk() {
         let working = |on_disk| Probe {
             name: "part",
             ask: Box::new(move |_: &ProbePoint| Pulse::Working { step: 1, on_disk }),

@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_was_cut_ends_before_the_next_one() {
+    fn a_truncated_line_ends_before_the_next_one() {
         let (queue, tell, written) = start();
         queue.push(b"one\ntwo\nthree\n");
         tell.send(Ok(6)).unwrap();
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flush_ends_in_time_and_waits_for_what_is_being_written() {
+    fn a_flush_waits_for_the_current_write_within_its_deadline() {
         let (queue, tell, written) = start();
         queue.push(b"one\n");
         // Nothing is written yet.

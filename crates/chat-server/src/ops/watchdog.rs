@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_gets_on_or_is_idle_is_never_stuck() {
+    fn a_part_that_progresses_or_is_idle_is_never_stuck() {
         let mut count = MissedTicks::default();
         for step in 0..1000 {
             assert_eq!(
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_hangs_is_told_each_half_minute() {
+    fn a_hanging_disk_is_logged_each_half_minute() {
         let mut count = MissedTicks::default();
         let slow = (0..100).filter(|_| {
             count.tick(Some(Pulse::Working { step: 1, on_disk: true })) == ProbeVerdict::Slow

@@ -71,7 +71,7 @@ mod tests {
     use chat_proto::refusal::Code;
 
     #[test]
-    fn who_is_signed_in_and_who_is_not() {
+    fn sign_in_policies_hold() {
         let bob = UserName::new("bob").unwrap();
         let code = |result: Result<(), Refusal>| result.err().map(|refusal| refusal.code());
         let logout = CommandKind::Logout.spec();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn where_accounts_are_required_nobody_else_gets_beyond_the_name() {
+    fn where_accounts_are_required_guests_get_no_further_than_the_name() {
         let bob = UserName::new("bob").unwrap();
         let code = |result: Result<(), Refusal>| result.err().map(|refusal| refusal.code());
         let refused = Some(Code::NotSignedIn);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_neither_short_nor_endless() {
+    fn the_length_of_a_password_is_bounded() {
         for (chars, may) in [(7, false), (8, true), (200, true), (201, false)] {
             assert_eq!(may_be_password(&Secret::new(&"a".repeat(chars))).is_ok(), may, "{chars}");
         }

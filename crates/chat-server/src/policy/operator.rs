@@ -24,7 +24,7 @@ mod tests {
     use chat_proto::refusal::Code;
 
     #[test]
-    fn who_may_do_what() {
+    fn permissions_by_command() {
         let code = |result: Result<(), Refusal>| result.err().map(|refusal| refusal.code());
         let refused = Some(Code::NotAllowed);
         for (kind, anybody, operator) in [

@@ -526,7 +526,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_told_is_remembered_in_ranges() {
+    fn printed_messages_are_recorded_in_ranges() {
         let [bob, carol] = ["bob", "carol"].map(|name| UserName::new(name).unwrap());
         let mut all = Vec::new();
         for id in [6, 7, 8, 8, 9, 10, 15, 16] {

@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_log_is_written_to_its_place_aside_and_begun_again() {
+    fn a_long_wal_is_checkpointed_in_the_background_and_restarted() {
         let tried = WalFixture::new();
         for _ in 0..5 {
             let before = tried.written();
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_comes_to_it_who_commits_writes_the_log_to_its_place() {
+    fn without_a_background_checkpoint_the_committing_thread_checkpoints() {
         let tried = WalFixture::new();
         tried.commit(200);
         assert!(tried.written() > 150, "{}", tried.written());
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_somebody_reads_is_tried_again_when_there_is_more() {
+    fn a_checkpoint_blocked_by_a_reader_is_retried_when_the_wal_has_grown() {
         let tried = WalFixture::new();
         let viewer = Connection::open(tried.directory.path().join("some.db")).unwrap();
         viewer.execute_batch("BEGIN; SELECT count(*) FROM some").unwrap();
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn who_wants_all_of_a_log_written_is_told_if_it_was_not() {
+    fn an_incomplete_full_checkpoint_is_an_error() {
         let tried = WalFixture::new();
         tried.writer.busy_timeout(std::time::Duration::ZERO).unwrap();
         let viewer = Connection::open(tried.directory.path().join("some.db")).unwrap();
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_disk_that_fails_makes_a_log_distrusted() {
+    fn only_a_failing_disk_makes_a_wal_distrusted() {
         let failure = |code| rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
         let tried = WalFixture::new();
         for code in [rusqlite::ffi::SQLITE_BUSY, rusqlite::ffi::SQLITE_FULL] {

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_askers_is_syntax() {
+    fn user_input_is_never_syntax() {
         let made = expression(&[("a\" OR \"b", false), ("rel", true)], Some("bob"));
         assert_eq!(made, "text : \"a\"\" OR \"\"b\" AND text : \"rel\" * AND author : \"bob\"");
     }

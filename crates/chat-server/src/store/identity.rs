@@ -520,7 +520,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_whose_making_was_cut_short_is_made_whole() {
+    fn an_incomplete_journal_is_completed() {
         let left = Connection::open_in_memory().unwrap();
         left.execute_batch("CREATE TABLE batch (row INTEGER PRIMARY KEY, records BLOB NOT NULL)")
             .unwrap();
@@ -538,7 +538,7 @@ mod tests {
     /// A server that was stopped under load refused to start again: `chat.db` counted fewer rows
     /// than the journal had deleted.
     #[test]
-    fn rows_that_were_put_into_the_tables_are_not_taken_back_by_a_thread_that_puts_fewer() {
+    fn a_thread_with_fewer_rows_does_not_lower_the_flushed_row() {
         let one = Connection::open_in_memory().unwrap();
         one.execute_batch(
             "CREATE TABLE store (id INTEGER, generation INTEGER, is_backup INTEGER, put INTEGER)",
@@ -554,7 +554,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_belong_together_is_found_out() {
+    fn mismatched_files_are_detected() {
         let (one, two, none) = (tables(Some(1), 5), tables(Some(2), 5), tables(None, 0));
         let of = |generation, next| FileState::Has(journal(generation, next));
         let is_backup = |is_backup| TablesMark { is_backup, ..TablesMark::default() };

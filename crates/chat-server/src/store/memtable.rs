@@ -941,7 +941,7 @@ mod tests {
     }
 
     #[test]
-    fn who_makes_room_takes_the_conversation_that_had_its_turn_longest_ago() {
+    fn a_flush_takes_the_conversation_flushed_longest_ago() {
         let mut state = MemtableState::default();
         let mut turns = Vec::new();
         for number in [1, 2, 7] {

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_named_as_a_word_of_its_own() {
+    fn a_name_is_mentioned_as_a_word_of_its_own() {
         for (text, name, is_named) in [
             ("bob", "bob", true),
             ("hi Bob!", "bob", true),

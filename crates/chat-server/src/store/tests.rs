@@ -67,7 +67,7 @@ fn ids(page: &LinePage) -> Vec<u64> {
 }
 
 #[test]
-fn what_is_committed_is_read_back_in_ranges() {
+fn committed_lines_are_read_in_ranges() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         writer.commit(&[GENERAL, CHAT]).unwrap();
@@ -95,7 +95,7 @@ fn what_is_committed_is_read_back_in_ranges() {
 }
 
 #[test]
-fn a_commit_is_whole_or_not_at_all() {
+fn a_commit_is_atomic() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         writer.commit(&[GENERAL, said(1, 1, "alice", "first")]).unwrap();
@@ -149,7 +149,7 @@ fn a_journal_that_is_full_refuses_lines_and_recovers_by_itself() {
 }
 
 #[test]
-fn lines_that_find_no_room_in_the_tables_stay_in_the_journal_and_no_more_are_taken() {
+fn lines_that_do_not_fit_into_the_tables_stay_in_the_journal_and_further_ones_are_refused() {
     let [tried, _] = both();
     let (mut writer, reader) = tried.open();
     writer.commit(&[GENERAL]).unwrap();
@@ -174,7 +174,7 @@ fn lines_that_find_no_room_in_the_tables_stay_in_the_journal_and_no_more_are_tak
 }
 
 #[test]
-fn what_waits_is_read_from_outside_once_it_is_in_the_tables() {
+fn other_processes_read_lines_once_they_are_in_the_tables() {
     let [tried, _] = both();
     let StoreLocation::Directory(directory) = &tried.place else { return };
     let key = StoreKey::Channel("#general");
@@ -196,7 +196,7 @@ fn what_waits_is_read_from_outside_once_it_is_in_the_tables() {
 }
 
 #[test]
-fn the_thread_that_fills_the_tables_writes_a_long_log_to_its_place() {
+fn the_flushing_thread_checkpoints_a_long_wal() {
     let [tried, _] = both();
     let StoreLocation::Directory(directory) = &tried.place else { return };
     let (mut writer, _lookup) = tried.open();
@@ -221,7 +221,7 @@ fn the_thread_that_fills_the_tables_writes_a_long_log_to_its_place() {
 }
 
 #[test]
-fn lines_that_wait_and_lines_in_the_tables_are_read_as_one() {
+fn buffered_and_flushed_lines_are_read_together() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         let key = StoreKey::Channel("#general");
@@ -270,7 +270,7 @@ fn lines_that_wait_and_lines_in_the_tables_are_read_as_one() {
 }
 
 #[test]
-fn a_start_takes_over_more_than_waits_in_memory() {
+fn a_start_recovers_more_than_the_memtable_holds() {
     let [tried, _] = both();
     let key = StoreKey::Channel("#general");
     let text = "x".repeat(4000);
@@ -299,7 +299,7 @@ fn a_start_takes_over_more_than_waits_in_memory() {
 }
 
 #[test]
-fn a_line_beside_something_else_passes_no_line_that_waits() {
+fn a_line_beside_another_operation_overtakes_no_buffered_line() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         writer.commit(&[GENERAL]).unwrap();
@@ -317,7 +317,7 @@ fn a_line_beside_something_else_passes_no_line_that_waits() {
 }
 
 #[test]
-fn much_is_put_into_the_tables_in_several_steps() {
+fn a_large_flush_takes_several_steps() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         writer.commit(&[GENERAL, DEV]).unwrap();
@@ -366,7 +366,7 @@ fn search(reader: &Reader, phrases: &[(&str, bool)]) -> Vec<String> {
 }
 
 #[test]
-fn words_of_any_language_are_found_newest_first_and_only_what_may_be_read() {
+fn words_of_any_language_are_found_newest_first_in_readable_lines() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         writer
@@ -440,7 +440,7 @@ fn words_of_any_language_are_found_newest_first_and_only_what_may_be_read() {
 }
 
 #[test]
-fn what_comes_next_is_neither_left_out_nor_told_twice() {
+fn pages_neither_skip_nor_repeat_lines() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         writer.commit(&[GENERAL, DEV]).unwrap();
@@ -478,7 +478,7 @@ fn what_comes_next_is_neither_left_out_nor_told_twice() {
 }
 
 #[test]
-fn a_count_of_lines_counts_those_that_are_told() {
+fn a_count_covers_shown_lines() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         writer.commit(&[GENERAL, CHAT]).unwrap();
@@ -543,7 +543,7 @@ fn all_unread(reader: &Reader, viewer: &Viewer<'_>, most: u64) -> Vec<UnreadLine
 }
 
 #[test]
-fn what_is_below_the_floor_is_gone_at_once_and_deleted_in_steps() {
+fn lines_below_the_floor_are_hidden_at_once_and_deleted_in_steps() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         let texts: Vec<String> = (1..=100).map(|id| format!("word{id} all")).collect();
@@ -573,7 +573,7 @@ fn what_is_below_the_floor_is_gone_at_once_and_deleted_in_steps() {
 }
 
 #[test]
-fn keys_and_names_are_kept_over_a_restart() {
+fn keys_and_names_survive_a_restart() {
     for tried in both() {
         let once = |id, key| match said(1, id, "alice", "hi") {
             WriteOp::Line(message) => {
@@ -605,7 +605,7 @@ fn keys_and_names_are_kept_over_a_restart() {
 }
 
 #[test]
-fn a_lock_that_is_let_go_in_a_moment_is_waited_for() {
+fn a_lock_that_is_released_soon_is_awaited() {
     let folder = tempfile::tempdir().unwrap();
     let mut held = Some(lock(folder.path(), || panic!("it is free"), 1).unwrap());
     let mut pauses = 0;
@@ -624,7 +624,7 @@ fn a_lock_that_is_let_go_in_a_moment_is_waited_for() {
 }
 
 #[test]
-fn a_second_server_a_newer_database_and_a_strange_one_are_refused() {
+fn a_second_server_a_newer_and_a_foreign_database_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let place = StoreLocation::Directory(folder.path().to_owned());
     let open = || Store::open(&place, Durability::Machine);
@@ -646,7 +646,7 @@ fn a_second_server_a_newer_database_and_a_strange_one_are_refused() {
 }
 
 #[test]
-fn a_copy_holds_what_was_committed_and_lines_that_are_missing_are_found_out() {
+fn a_copy_has_all_commits_and_missing_lines_are_detected() {
     let [tried, _] = both();
     let (mut writer, reader) = tried.open();
     writer
@@ -663,7 +663,7 @@ fn a_copy_holds_what_was_committed_and_lines_that_are_missing_are_found_out() {
 }
 
 #[test]
-fn a_search_is_given_up_at_its_deadline() {
+fn a_search_ends_at_its_deadline() {
     let [tried, _] = both();
     let (mut writer, reader) = tried.open();
     let texts: Vec<String> = (1..=5000).map(|id| format!("common {id}")).collect();
@@ -721,7 +721,7 @@ fn words_are_found_before_and_after_they_are_indexed_and_after_a_crash() {
 }
 
 #[test]
-fn nobody_else_reads_the_files_whatever_the_directory_allows() {
+fn the_files_are_private_in_any_directory() {
     let folder = tempfile::tempdir().unwrap();
     let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     let modes = || {

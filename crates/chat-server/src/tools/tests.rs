@@ -75,7 +75,7 @@ fn fill(directory: &Path) -> Writer {
 }
 
 #[test]
-fn all_that_is_kept_of_an_account_is_exported_and_no_secret() {
+fn all_data_of_an_account_is_exported_and_no_secret() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     // It stays open: the server may run.
@@ -99,7 +99,7 @@ fn all_that_is_kept_of_an_account_is_exported_and_no_secret() {
 }
 
 #[test]
-fn places_of_erased_lines_go_through_an_export_and_an_import() {
+fn redacted_lines_survive_export_and_import() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let mut writer = fill(&path("data"));

@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_has_its_share_whatever_waits_in_the_other() {
+    fn a_lane_has_its_share_independent_of_the_other() {
         let mut queue = FairItems::default();
         for connection in 0..100 {
             let flow = flow((connection % 50) as u8, connection).in_lane(1);
@@ -454,7 +454,7 @@ mod tests {
         }
 
         #[test]
-        fn addresses_that_always_ask_have_equal_shares(
+        fn constantly_requesting_addresses_have_equal_shares(
             connections in prop::collection::vec(1..20_u64, 2..6),
         ) {
             let mut queue = FairItems::default();
@@ -476,7 +476,7 @@ mod tests {
 
         /// However many new flows come, each flow that waits has a turn in bounded time.
         #[test]
-        fn nobody_is_starved_by_newcomers(waiting in 1..20_u64, newcomers in 1..4_u64) {
+        fn new_flows_starve_no_flow(waiting in 1..20_u64, newcomers in 1..4_u64) {
             let mut queue = FairItems::default();
             (0..waiting).for_each(|one| queue.add(flow(1, one), flow(1, one)));
             for _ in 0..4 * waiting {

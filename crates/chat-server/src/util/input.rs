@@ -54,7 +54,7 @@ mod tests {
     use std::path::PathBuf;
 
     #[test]
-    fn a_text_is_read_without_its_byte_order_mark() {
+    fn a_byte_order_mark_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("text");
         for (bytes, expected) in [
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_read_would_wait_for_is_refused() {
+    fn a_pipe_without_a_writer_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();

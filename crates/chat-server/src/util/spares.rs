@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_given_up_is_opened_again() {
+    fn a_released_spare_is_opened_again() {
         let mut spares = Spares::new(2);
         assert!(spares.are_all());
         assert!(spares.give_one() && !spares.are_all());

@@ -58,7 +58,7 @@ fn without_times(line: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn they_are_the_same_however_the_bytes_are_cut() {
+async fn the_output_is_independent_of_splits() {
     for format in ClientFormat::BOTH {
         let whole = conversation(64 * 1024, &[usize::MAX], format).await;
         assert!(whole.iter().all(|told| told.len() >= 7), "{whole:#?}");

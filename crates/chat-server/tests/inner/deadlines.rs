@@ -25,7 +25,7 @@ async fn a_name_must_be_given_within_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_has_a_name_may_be_silent_for_days() {
+async fn a_named_client_may_be_silent_for_days() {
     let hub = TestHub::default();
     let mut late = hub.newcomer("late", 64, &[usize::MAX]);
     sleep(59 * SECOND).await;
@@ -45,7 +45,7 @@ async fn beside_alice(hub: &TestHub) -> (chat_testkit::TestClient, tokio::io::Du
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_takes_nothing_for_a_minute_is_cut_off() {
+async fn a_peer_that_reads_nothing_for_a_minute_is_disconnected() {
     let hub = TestHub::default();
     let (mut alice, _slow) = beside_alice(&hub).await;
     let begun = Instant::now();
@@ -59,7 +59,7 @@ async fn who_takes_nothing_for_a_minute_is_cut_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_line_is_served_and_one_that_only_sips_is_cut_off_after_five_minutes() {
+async fn a_slow_peer_is_served_and_a_nearly_stalled_one_disconnected_after_five_minutes() {
     for (bytes, is_served) in [(8_000, true), (100, false)] {
         let hub = TestHub::default();
         let (mut alice, mut slow) = beside_alice(&hub).await;
@@ -86,7 +86,7 @@ async fn a_slow_line_is_served_and_one_that_only_sips_is_cut_off_after_five_minu
 
 /// A client without a name reads its list a few bytes at a time.
 #[tokio::test(start_paused = true)]
-async fn sipping_does_not_put_off_the_end_of_a_connection_without_a_name() {
+async fn slow_reading_does_not_extend_the_deadline_for_a_name() {
     let hub = TestHub::default();
     let mut newcomer = hub.pipe(64, &[usize::MAX]);
     newcomer.write_all(&b"/help\n/channels\n".repeat(3)).await.unwrap();
@@ -101,7 +101,7 @@ async fn sipping_does_not_put_off_the_end_of_a_connection_without_a_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_person_who_has_signed_out_must_take_a_name_in_time_too() {
+async fn the_deadline_for_a_name_applies_after_signing_out() {
     let hub = TestHub::default();
     let mut alice = hub.person("alice", ClientFormat::Text).await;
     alice.ask("/register long-enough-1").await;
@@ -115,7 +115,7 @@ async fn a_person_who_has_signed_out_must_take_a_name_in_time_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hundred_lines_at_once_and_then_ten_a_second() {
+async fn a_burst_of_a_hundred_lines_then_ten_a_second() {
     let throttle = Some(ThrottleConfig { burst: 100, per_second: 10 });
     let hub = TestHub::new(ConnectionConfig { throttle, ..test_hub::connection_config() });
     let mut fast = hub.newcomer("fast", 64 * 1024, &[usize::MAX]);
@@ -135,7 +135,7 @@ async fn a_hundred_lines_at_once_and_then_ten_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_empty_lines_and_telnet_count_for_the_pace() {
+async fn bytes_empty_lines_and_telnet_count_for_the_rate() {
     let long = format!("/ping {}\n", "x".repeat(3066));
     for (flood, count, least, most) in [
         // Each costs as much as three lines; the burst is a hundred lines.
@@ -162,7 +162,7 @@ async fn bytes_empty_lines_and_telnet_count_for_the_pace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pacing_one_holds_up_nobody_else() {
+async fn throttling_one_client_delays_no_other() {
     let throttle = Some(ThrottleConfig { burst: 1, per_second: 1 });
     let hub = TestHub::new(ConnectionConfig { throttle, ..test_hub::connection_config() });
     let mut fast = hub.newcomer("fast", 64 * 1024, &[usize::MAX]);

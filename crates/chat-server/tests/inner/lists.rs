@@ -64,7 +64,7 @@ async fn channels_come_in_pages_and_before_a_name_there_is_one_short_page() {
 }
 
 #[tokio::test]
-async fn people_come_in_pages() {
+async fn users_come_in_pages() {
     let hub = TestHub::new(ConnectionConfig { throttle: None, ..test_hub::connection_config() });
     let mut alice = hub.person("alice", ClientFormat::Json).await;
     alice.ask_json("/create general").await;
@@ -94,7 +94,7 @@ async fn people_come_in_pages() {
 
 /// Rows are generated as the peer reads them: at most a buffer of rows exists.
 #[tokio::test]
-async fn a_list_is_made_as_it_is_taken() {
+async fn a_list_is_generated_as_it_is_read() {
     let hub = TestHub::default();
     let mut alice = hub.person("alice", ClientFormat::Json).await;
     for number in 0..300 {

@@ -18,7 +18,7 @@ async fn two_in(hub: &TestHub, channel: &str, holds: usize) -> (TestClient, Test
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_kicked_reads_what_is_said_afterwards() {
+async fn a_kicked_client_receives_later_messages() {
     let hub = TestHub::default();
     let (mut alice, mut bob) = two_in(&hub, "k0", 16 * 1024).await;
     // The server has received all of it, and runs no further line until some output is read.
@@ -41,7 +41,7 @@ async fn who_is_kicked_reads_what_is_said_afterwards() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_missed_until_a_kick_is_counted_wrong() {
+async fn messages_missed_before_a_kick_are_miscounted() {
     // Fewer messages than the ring holds, as many, and more; each with few and with many after the
     // kick.
     for before in [10, 255, 256, 257, 1000, 3000] {
@@ -77,7 +77,7 @@ async fn what_was_missed_until_a_kick_is_counted_wrong() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_channel_made_again_begins_with_lines_that_were_missed() {
+async fn a_recreated_channel_begins_with_missed_messages() {
     let hub = TestHub::default();
     let mut alice = hub.person("alice", ClientFormat::Json).await;
     let mut bob = hub.person("bob", ClientFormat::Json).await;
@@ -109,7 +109,7 @@ async fn a_channel_made_again_begins_with_lines_that_were_missed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_said_once_is_answered_with_the_channel_as_it_is_shown() {
+async fn a_once_message_is_acked_with_the_displayed_channel_name() {
     let hub = TestHub::default();
     let mut alice = hub.person("alice", ClientFormat::Json).await;
     let mut bob = hub.person("bob", ClientFormat::Json).await;
@@ -146,7 +146,7 @@ async fn stuck(hub: &TestHub, format: ClientFormat, lines: u64) -> (TestClient, 
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_answer_to_a_line_that_went_out_of_the_ring_comes_after_what_was_said_later() {
+async fn the_ack_of_a_message_that_left_the_ring_comes_after_later_messages() {
     const BEFORE: u64 = 250;
     const AFTER: u64 = 600;
     let hub = TestHub::default();
@@ -185,7 +185,7 @@ async fn the_answer_to_a_line_that_went_out_of_the_ring_comes_after_what_was_sai
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_leaves_while_output_waits_is_still_there_for_a_minute() {
+async fn a_client_that_leaves_with_pending_output_stays_for_a_minute() {
     for leave in ["/quit", ""] {
         let hub = TestHub::default();
         let (mut alice, mut bob) = stuck(&hub, ClientFormat::Text, 20).await;
@@ -201,7 +201,7 @@ async fn who_leaves_while_output_waits_is_still_there_for_a_minute() {
 
 /// The refusal named "unknown" instead of the user.
 #[tokio::test(start_paused = true)]
-async fn a_line_that_a_private_chat_does_not_have_is_refused_with_the_users_name() {
+async fn a_missing_message_of_a_private_chat_is_refused_with_the_users_name() {
     let hub = TestHub::default();
     let mut alice = hub.person("alice", ClientFormat::Text).await;
     let mut bob = hub.person("bob", ClientFormat::Text).await;

@@ -9,7 +9,7 @@ use super::*;
 const LATER: Term = Term::Until(Timestamp(TIME.0 + 7_200_000));
 
 #[test]
-fn of_what_happens() {
+fn moderation_events() {
     let (dev, bob, alice) = (channel("dev"), user("bob"), user("alice"));
     for (term, reason) in [(Term::Permanent, None), (LATER, Some(text("spam")))] {
         let (channel, by) = (dev.clone(), user("carol"));
@@ -63,7 +63,7 @@ fn of_what_happens() {
 }
 
 #[test]
-fn of_answers() {
+fn moderation_answers() {
     let dev = || channel("dev");
     let bob = || user("bob");
     let net = || ModTarget::net("10.0.0.0/8").unwrap();
@@ -93,7 +93,7 @@ fn of_answers() {
 }
 
 #[test]
-fn of_lists() {
+fn moderation_lists() {
     let logged = |did, target, setting: Option<&str>| ModLogEntry {
         time: TIME,
         by: user("alice"),

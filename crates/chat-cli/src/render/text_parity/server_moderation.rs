@@ -13,7 +13,7 @@ fn barred(typed: &str) -> ServerBanMask {
 }
 
 #[test]
-fn of_what_happens() {
+fn moderation_events() {
     for by in [None, Some(user("carol"))] {
         let (from, time) = (by.clone(), TIME);
         check("", &[Event::Announcement { from, text: text("back at noon"), time }]);
@@ -29,7 +29,7 @@ fn of_what_happens() {
 }
 
 #[test]
-fn of_what_ones_own_commands_made() {
+fn answers_to_own_commands() {
     let invite = InvitationCode::new("3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").unwrap();
     check("/invitation", &[ok("invitation", OkReply::Invitation { invite, until: TIME })]);
     for count in [0, 1, 2] {
@@ -50,7 +50,7 @@ fn of_what_ones_own_commands_made() {
 }
 
 #[test]
-fn of_who_is_kept_out() {
+fn server_bans() {
     let row = |target, by, term, reason| {
         let ban = ServerBan { target: barred(target), by, time: TIME, term, reason };
         Event::ServerBan(Box::new(ban))

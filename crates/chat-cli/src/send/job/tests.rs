@@ -99,7 +99,7 @@ const ENTERED: &str = r##"{"type":"ok","re":"enter","channel":"#dev"}"##;
 const BYE: &str = r#"{"type":"ok","re":"quit"}"#;
 
 #[test]
-fn lines_are_said_one_by_one_and_the_channel_entered_if_it_must_be() {
+fn lines_are_sent_one_by_one_and_the_channel_is_entered_if_necessary() {
     let mut play = JobScript::named(&["one", "", "  two ", "/three"], |_| {});
     assert_eq!(play.gets(NAME_OK), ["send /once k-1 #dev one"]);
     assert_eq!(play.refused("not-in-channel"), ["send /enter #dev"]);
@@ -115,7 +115,7 @@ fn lines_are_said_one_by_one_and_the_channel_entered_if_it_must_be() {
 }
 
 #[test]
-fn without_a_line_nobody_is_called() {
+fn without_a_line_the_client_does_not_connect() {
     let mut play = JobScript::new(|_| {});
     assert!(play.reads(&["", " \t"]).is_empty());
     assert_eq!(play.ends(), ["finish 0"]);
@@ -150,7 +150,7 @@ fn a_silent_server_counts_as_lost() {
 }
 
 #[test]
-fn time_runs_out() {
+fn the_timeout_expires() {
     let mut play = JobScript::new(|order| order.timeout = Duration::from_secs(5));
     play.reads(&["one", "two"]);
     play.ends();
@@ -173,7 +173,7 @@ fn time_runs_out() {
 }
 
 #[test]
-fn each_line_has_its_own_time_and_the_input_may_take_any() {
+fn each_line_has_its_own_timeout_and_the_input_has_none() {
     let mut play = JobScript::new(|_| {});
     play.reads(&["one"]);
     play.connects();
@@ -188,7 +188,7 @@ fn each_line_has_its_own_time_and_the_input_may_take_any() {
 }
 
 #[test]
-fn without_once_nothing_is_tried_again() {
+fn without_once_nothing_is_retried() {
     let mut play = JobScript::named(&["one", "two"], |order| order.again = false);
     play.gets(NAME_OK);
     let told = "complain lost here:5002: it broke. 1 line was not said, and line 1 may have been said or not.";
@@ -204,7 +204,7 @@ fn without_once_nothing_is_tried_again() {
 }
 
 #[test]
-fn a_refused_line_is_told_and_the_next_one_said() {
+fn a_refused_line_is_reported_and_the_next_one_sent() {
     let mut play = JobScript::named(&["one", "two"], |order| order.to = "@bob".into());
     assert_eq!(play.gets(NAME_OK), ["send /once k-1 @bob one"]);
     assert_eq!(
@@ -216,7 +216,7 @@ fn a_refused_line_is_told_and_the_next_one_said() {
 }
 
 #[test]
-fn whoever_was_put_out_does_not_come_back() {
+fn a_kicked_client_does_not_return() {
     let mut play = JobScript::named(&["one"], |_| {});
     play.gets(NAME_OK);
     play.refused("not-in-channel");
@@ -226,7 +226,7 @@ fn whoever_was_put_out_does_not_come_back() {
 }
 
 #[test]
-fn an_absent_channel_is_made_only_if_that_was_wished() {
+fn a_missing_channel_is_created_only_on_request() {
     let mut play = JobScript::named(&["one"], |_| {});
     play.gets(NAME_OK);
     let told = "complain #dev was refused: no-such-channel: No. 1 line was not said.";
@@ -239,7 +239,7 @@ fn an_absent_channel_is_made_only_if_that_was_wished() {
 }
 
 #[test]
-fn what_cannot_be_said_is_not_sent() {
+fn invalid_lines_are_not_sent() {
     let mut play = JobScript::new(|_| {});
     let most = MAX_LINE_BYTES - "/once k-1 #dev ".len();
     assert_eq!(play.reads(&["x".repeat(most).as_str()]), ["connect"]);
@@ -260,7 +260,7 @@ fn what_cannot_be_said_is_not_sent() {
 }
 
 #[test]
-fn who_has_an_account_signs_in() {
+fn an_account_signs_in() {
     let kept = || SignInCredential::Token { secret: Secret::new("old"), kept: true };
     let password = || SignInCredential::Password(Secret::new("sesame"));
     let mut play =
@@ -288,7 +288,7 @@ fn who_has_an_account_signs_in() {
 }
 
 #[test]
-fn what_the_server_says_at_the_door_is_told() {
+fn a_refused_connection_is_reported() {
     let mut play = JobScript::new(|order| order.timeout = Duration::from_secs(1));
     play.reads(&["one"]);
     play.ends();
@@ -317,7 +317,7 @@ fn what_the_server_says_at_the_door_is_told() {
 }
 
 #[test]
-fn who_is_on_the_way_back_is_waited_for() {
+fn a_reconnecting_user_is_awaited() {
     let mut play = JobScript::named(&["one"], |order| order.to = "@bob".into());
     play.gets(NAME_OK);
     play.loses();

@@ -27,7 +27,7 @@ fn with_kept(name: Option<&str>) -> SessionScript {
 }
 
 #[test]
-fn a_kept_token_signs_in() {
+fn a_stored_token_signs_in() {
     let mut play = kept();
     assert_eq!(play.gets(&[FORMAT_OK]), ["send /login alice token:old"]);
     assert_eq!(play.gets(&[SIGNED_IN]), ["send /channels"]);
@@ -38,7 +38,7 @@ fn a_kept_token_signs_in() {
 }
 
 #[test]
-fn a_typed_name_may_be_one_of_those_that_are_kept() {
+fn a_typed_name_may_have_a_stored_token() {
     let mut play = with_kept(None);
     play.gets(&[FORMAT_OK]);
     assert_eq!(play.types("ALICE"), ["send /login ALICE token:old"]);
@@ -49,7 +49,7 @@ fn a_typed_name_may_be_one_of_those_that_are_kept() {
 }
 
 #[test]
-fn a_dead_token_goes_and_is_told() {
+fn an_invalid_token_is_removed_and_reported() {
     let mut play = kept();
     play.gets(&[FORMAT_OK]);
     assert_eq!(
@@ -79,7 +79,7 @@ fn a_dead_token_goes_and_is_told() {
 }
 
 #[test]
-fn what_was_given_is_tried_in_its_order() {
+fn given_credentials_are_tried_in_order() {
     let given = |options: &mut SessionOptions| {
         options.kept = vec![Ok(("alice".into(), Secret::new("old")))];
         options.credentials = vec![SignInCredential::Password(Secret::new("open sesame"))];
@@ -143,7 +143,7 @@ fn without_a_token_the_password_signs_in_again() {
 }
 
 #[test]
-fn who_signs_out_has_no_name_and_nothing_is_kept() {
+fn signing_out_drops_the_name_and_the_stored_token() {
     for (typed, re) in [("/logout", "logout"), ("/forget open sesame", "forget")] {
         let mut play = SessionScript::settled();
         play.types("/register open sesame");
@@ -163,7 +163,7 @@ fn who_signs_out_has_no_name_and_nothing_is_kept() {
 }
 
 #[test]
-fn what_a_pipe_has_for_after_the_signing_out_comes_after_it() {
+fn lines_of_a_pipe_after_a_sign_out_are_sent_after_it() {
     let mut play = SessionScript::new(Mode::Pipe, Some("alice"), &[]);
     play.connects();
     play.gets(&[FORMAT_OK, NAME_OK]);
@@ -180,7 +180,7 @@ fn what_a_pipe_has_for_after_the_signing_out_comes_after_it() {
 }
 
 #[test]
-fn who_is_signed_out_elsewhere_is_told_and_loses_what_was_typed() {
+fn a_sign_out_by_another_connection_is_reported_and_drops_typed_lines() {
     const GONE: &str = r#"{"type":"signedout","name":"alice","reason":"its password was changed on another device"}"#;
     let mut play = kept();
     play.gets(&[FORMAT_OK, SIGNED_IN, r#"{"type":"ok","re":"channels","count":0}"#]);
@@ -208,7 +208,7 @@ fn who_is_signed_out_elsewhere_is_told_and_loses_what_was_typed() {
 }
 
 #[test]
-fn a_pipe_may_be_asked_for_its_password() {
+fn a_pipe_answers_a_password_prompt() {
     const ASKED: &str = r#"{"type":"password","for":"login","name":"alice"}"#;
     const ASKS: &str = r#"{"type":"ok","re":"login"}"#;
     let mut play = SessionScript::new(Mode::Pipe, None, &["#dev"]);
@@ -246,7 +246,7 @@ fn a_pipe_may_be_asked_for_its_password() {
 }
 
 #[test]
-fn passwords_typed_ahead_are_sent_once_they_are_asked_for() {
+fn passwords_typed_ahead_are_sent_at_the_prompt() {
     const ASKED: &str = r#"{"type":"password","for":"old","name":"alice"}"#;
     const OK: &str = r#"{"type":"ok","re":"password"}"#;
     let passwords = || vec![Secret::new("old one"), Secret::new("new one")];
@@ -286,7 +286,7 @@ fn unread(play: &SessionScript) -> Vec<(&str, u64, bool)> {
 }
 
 #[test]
-fn who_signs_in_is_where_they_were_and_sees_what_waited() {
+fn signing_in_restores_channels_and_shows_unread_messages() {
     let mut play = kept();
     play.gets(&[FORMAT_OK]);
     assert_eq!(
@@ -352,7 +352,7 @@ fn who_signs_in_is_where_they_were_and_sees_what_waited() {
 }
 
 #[test]
-fn who_signs_in_with_a_name_already_stays_in_the_channels() {
+fn signing_in_with_a_name_preserves_the_channels() {
     let mut play = SessionScript::settled();
     play.gets(&[&privately(1, "bob", "for alice")]);
     play.types("/login carol sesame");
@@ -382,7 +382,7 @@ fn who_signs_in_with_a_name_already_stays_in_the_channels() {
 }
 
 #[test]
-fn a_pipe_prints_the_sentences_of_the_text_form() {
+fn a_pipe_prints_the_sentences_of_the_text_format() {
     let mut play = SessionScript::new(Mode::Pipe, Some("alice"), &[]);
     play.connects();
     play.gets(&[FORMAT_OK]);
@@ -399,7 +399,7 @@ fn a_pipe_prints_the_sentences_of_the_text_form() {
 }
 
 #[test]
-fn lines_elsewhere_are_counted_until_one_goes_there() {
+fn unread_messages_are_counted_until_their_conversation_is_current() {
     let message = |channel: &str, id: u64, from: &str, text: &str| {
         format!(
             r#"{{"type":"message","id":{id},"channel":"{channel}","from":"{from}","text":"{text}"}}"#
@@ -433,7 +433,7 @@ fn lines_elsewhere_are_counted_until_one_goes_there() {
 }
 
 #[test]
-fn what_was_missed_elsewhere_is_counted_too() {
+fn missed_messages_of_other_conversations_are_counted() {
     let mut play = SessionScript::settled();
     play.gets(&[r##"{"type":"message","id":8,"channel":"#general","from":"bob","text":"hi"}"##]);
     play.types("/enter dev");
@@ -453,7 +453,7 @@ fn what_was_missed_elsewhere_is_counted_too() {
 }
 
 #[test]
-fn lines_with_ones_name_are_shown_for_the_asking() {
+fn mentions_are_shown_on_request() {
     let mut play = SessionScript::settled();
     play.types("/mentions");
     assert_eq!(

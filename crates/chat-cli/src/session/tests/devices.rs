@@ -40,7 +40,7 @@ fn signed_in() -> SessionScript {
 }
 
 #[test]
-fn what_another_device_enters_is_entered_here_and_stays_in_the_background() {
+fn a_channel_entered_by_another_device_is_entered_in_the_background() {
     let mut play = signed_in();
     assert_eq!(
         play.gets(&[&reentered("#ops", 9)]),
@@ -64,7 +64,7 @@ fn what_another_device_enters_is_entered_here_and_stays_in_the_background() {
 }
 
 #[test]
-fn who_is_there_is_asked_once_the_person_begins_to_type() {
+fn members_are_requested_once_the_user_types() {
     let mut play = signed_in();
     assert!(play.session.wants_beginning());
     play.session.begun(play.now);
@@ -86,7 +86,7 @@ fn who_is_there_is_asked_once_the_person_begins_to_type() {
 }
 
 #[test]
-fn what_another_device_leaves_is_left_here_and_the_one_before_is_current() {
+fn a_channel_left_by_another_device_is_left_and_the_previous_one_is_current() {
     let mut play = signed_in();
     play.gets(&[&reentered("#ops", 9)]);
     assert_eq!(
@@ -117,7 +117,7 @@ fn what_another_device_leaves_is_left_here_and_the_one_before_is_current() {
 }
 
 #[test]
-fn what_was_left_elsewhere_is_not_entered_again() {
+fn a_channel_left_by_another_device_is_not_entered_again() {
     let mut play = signed_in();
     play.gets(&[LEFT_DEV]);
     play.loses("x");
@@ -142,7 +142,7 @@ fn what_was_left_elsewhere_is_not_entered_again() {
 }
 
 #[test]
-fn what_was_missed_comes_before_what_is_said_now() {
+fn missed_messages_come_before_live_ones() {
     let mut play = signed_in();
     play.loses("x");
     play.waits();
@@ -173,7 +173,7 @@ fn what_was_missed_comes_before_what_is_said_now() {
 }
 
 #[test]
-fn a_channel_that_one_is_in_is_gone_to_when_something_is_typed() {
+fn the_shown_channel_becomes_current_before_a_line_is_sent() {
     for (mode, first) in [(Mode::Terminal, &["send /channels"][..]), (Mode::Pipe, &[])] {
         let (mut play, sent) = begins(mode, &["#dev", "#general"]);
         assert_eq!(sent, first);
@@ -201,7 +201,7 @@ fn a_channel_that_one_is_in_is_gone_to_when_something_is_typed() {
 }
 
 #[test]
-fn a_private_chat_is_opened_again_when_something_is_typed() {
+fn a_private_chat_is_reopened_before_a_line_is_sent() {
     let mut play = signed_in();
     play.types("/private bob");
     play.gets(&[r#"{"type":"ok","re":"private","with":"bob"}"#]);
@@ -219,7 +219,7 @@ fn a_private_chat_is_opened_again_when_something_is_typed() {
 }
 
 #[test]
-fn whoever_is_put_out_on_the_way_back_does_not_go_on_into_it() {
+fn a_client_kicked_during_a_reconnection_does_not_resume_the_channel() {
     let mut play = signed_in();
     play.loses("x");
     play.waits();

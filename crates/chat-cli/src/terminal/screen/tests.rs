@@ -81,7 +81,7 @@ fn a_line_that_wraps_survives_wherever_the_cursor_is() {
 }
 
 #[test]
-fn a_line_that_fills_the_last_column_is_no_trouble() {
+fn a_line_that_fills_the_last_column_is_erased() {
     let mut shown = ScreenGrid::new(5, 20);
     for text in ["abcdefghi", "abcdefghij", "abcdefghijk", "abcdefghij", ""] {
         shown.draws(&[], text, text.len());
@@ -121,7 +121,7 @@ fn a_line_longer_than_the_screen_is_shown_around_the_cursor() {
 }
 
 #[test]
-fn candidates_stand_below_and_go_again() {
+fn candidates_are_shown_below_and_erased() {
     let names: Vec<String> = ["bob: ", "barbara: ", "bea: "].map(Into::into).into();
     let mut shown = ScreenGrid::new(4, 30);
     for n in 0..4 {
@@ -146,7 +146,7 @@ fn a_prompt_is_shortened_before_the_line_is() {
 }
 
 #[test]
-fn tiny_screens_do_no_harm() {
+fn tiny_screens_are_handled() {
     for (rows, columns) in [(1, 1), (1, 2), (2, 3), (3, 1)] {
         let mut shown = ScreenGrid::new(rows, columns);
         for cursor in [0, 6] {
@@ -161,7 +161,7 @@ fn tiny_screens_do_no_harm() {
 }
 
 #[test]
-fn after_a_change_of_width_what_the_terminal_wrapped_anew_is_taken_away() {
+fn after_a_change_of_width_rewrapped_rows_are_erased() {
     let text = "abcdefghijklmnopqrstuvwxyz";
     let mut shown = ScreenGrid::new(8, 40);
     shown.draws(&["before"], text, text.len());

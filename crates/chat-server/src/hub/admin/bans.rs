@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn operators_are_hit_by_their_very_name_only() {
+    fn operators_are_banned_by_their_exact_name_only() {
         for (target, name, anybody, operator) in [
             ("bob", "Bob", true, true),
             ("bob", "b0b", true, false),
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn one_ipv6_address_is_its_network() {
+    fn one_ipv6_address_bans_its_64() {
         let mut bans = bans(&["2001:db8::1"]);
         let from = |address: &str| address.parse().unwrap();
         assert!(bans.on_address(from("2001:db8::2:3"), NOW).is_some());
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_out_keeps_nobody_out() {
+    fn a_removed_ban_has_no_effect() {
         let mut bans = bans(&["bob", "b0b", "b*", "10.0.0.0/8"]);
         let bob = UserName::new("bob").unwrap();
         let from = "10.1.1.1".parse().unwrap();
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ban_is_ended_by_a_name_that_is_folded_like_its_own() {
+    fn a_ban_is_removed_by_a_name_that_folds_to_the_same() {
         let mut bans = bans(&["straße", "*Αθήνα*", "jose", "10.0.0.0/8"]);
         for (typed, meant) in [
             ("STRASSE", "straße"),
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ban_ends_by_itself_and_makes_room() {
+    fn a_ban_expires_and_frees_its_slot() {
         let mut bans = Bans::default();
         let bob = UserName::new("bob").unwrap();
         bans.add(ban("bob", Term::Permanent));

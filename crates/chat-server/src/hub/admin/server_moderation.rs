@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invitation_is_good_for_one_account_that_is_stored() {
+    fn an_invitation_allows_one_stored_account() {
         let mut all = server_moderation();
         assert!(all.take(&TokenHash([2; 32]), NOW).is_err(), "no invitation");
         assert_eq!(all.take(&HASH, NOW), Ok(()));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invitation_runs_out() {
+    fn an_invitation_expires() {
         let mut all = server_moderation();
         assert!(all.admits(&HASH, Timestamp(9)).is_ok());
         assert!(all.admits(&HASH, Timestamp(10)).is_err());
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn invitations_and_acts_are_bounded() {
+    fn invitations_and_actions_are_bounded() {
         let mut all = ServerModeration::default();
         for byte in 0..MAX_INVITATIONS {
             assert!(all.has_room(NOW).is_ok());

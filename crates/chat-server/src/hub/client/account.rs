@@ -519,7 +519,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_its_case_and_its_looks_belong_to_the_account() {
+    fn a_name_in_any_case_and_its_look_alikes_belong_to_the_account() {
         let accounts = AccountTable::load(vec![kept(1, "Bob")], Vec::new());
         let bob = UserName::new("Bob").unwrap();
         for (name, owned) in [
@@ -544,7 +544,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_opens_its_own_account_until_it_is_revoked_or_too_old() {
+    fn a_token_signs_in_to_its_account_until_it_is_revoked_or_expired() {
         let [bob, carol] = ["bob", "carol"].map(|name| UserName::new(name).unwrap());
         let tokens = vec![(hash(1), UserId(1), Timestamp(0))];
         let mut accounts = AccountTable::load(vec![kept(1, "bob"), kept(2, "carol")], tokens);

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_names_of_one_address_give_way_to_its_own_alone() {
+    fn names_of_one_address_displace_only_its_own() {
         let mut held = NameHolds::default();
         let (one, other) = (QuotaOwner::Connection(1), QuotaOwner::Connection(2));
         assert_eq!(held.add("bob", UserId(1), Some(other), Timestamp(0)), []);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn in_all_the_address_with_the_most_names_gives_way() {
+    fn past_the_total_bound_the_address_with_the_most_names_loses_one() {
         let mut held = NameHolds::default();
         held.add("bob", UserId(1), Some(QuotaOwner::Connection(0)), Timestamp(0));
         held.add("carol", UserId(1), None, Timestamp(0));

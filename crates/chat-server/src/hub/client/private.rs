@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn who_floods_one_person_is_refused_and_others_still_reach_them() {
+    fn a_flood_to_one_user_is_refused_and_others_can_write() {
         let mut chats = PrivateChats::default();
         let (alice, bob, carol) = (client(1), client(2), client(3));
         let name = UserName::new("bob").unwrap();
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn pairs_are_bounded_for_each_person_and_made_again() {
+    fn pairs_are_bounded_for_each_user_and_created_again() {
         let mut chats = PrivateChats::default();
         let alice = client(0);
         let name = UserName::new("somebody").unwrap();
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_for_one_person_is_bounded_over_all_who_write() {
+    fn messages_for_one_user_are_bounded_over_all_senders() {
         let mut chats = PrivateChats::default();
         let bob = client(0);
         let name = UserName::new("bob").unwrap();

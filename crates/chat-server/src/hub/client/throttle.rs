@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn reconnecting_gives_no_new_lines_and_an_account_has_less_than_its_address() {
+    fn reconnecting_refills_no_bucket_and_an_account_has_less_than_its_address() {
         let (mut throttles, shares) = (Throttles::default(), Quotas::for_tests());
         let mut take = |who: (Option<u64>, Option<IpAddr>), at| {
             throttles.take_of_both(ThrottledOp::Line, who, 4 * 1024, &shares, Timestamp(at))
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_has_a_share_of_the_day() {
+    fn stored_bytes_have_a_daily_share() {
         let (mut throttles, shares) = (Throttles::default(), Quotas::for_tests());
         let mut take = |who: (Option<u64>, Option<IpAddr>), at| {
             throttles.take_of_both(ThrottledOp::Store, who, 1 << 20, &shares, Timestamp(at))
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_have_a_pace_and_from_this_machine_a_wider_one() {
+    fn connections_are_throttled_and_less_so_from_this_machine() {
         let (mut throttles, shares) = (Throttles::default(), Quotas::for_tests());
         for (address, at_once) in [("192.0.2.1", 120), ("127.0.0.1", 12_000)] {
             let who = (None, Some(ip(address)));
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quarter_of_an_hours_number_at_once_then_one_at_a_time() {
+    fn the_burst_is_a_quarter_of_an_hours_amount() {
         let (mut throttles, shares) = (Throttles::default(), Quotas::for_tests());
         let holder = address("192.0.2.1");
         let mut connection = 0;
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_and_each_holder_has_its_own_and_one_ipv6_network_is_one() {
+    fn buckets_are_by_operation_and_owner_and_an_ipv6_64_is_one_owner() {
         let (mut throttles, shares) = (Throttles::default(), Quotas::for_tests());
         let now = Timestamp(1_000_000);
         let mut connection = 0;
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_of_the_clock_makes_nobody_wait_longer_than_for_an_empty_bucket() {
+    fn after_a_clock_step_the_wait_is_at_most_that_of_an_empty_bucket() {
         let (mut throttles, shares) = (Throttles::default(), Quotas::for_tests());
         let holder = QuotaOwner::Account(1);
         let year = Timestamp(365 * 24 * HOUR_MILLIS);
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_bounded_and_forgets_what_is_full_soonest() {
+    fn the_table_is_bounded_and_drops_the_bucket_that_is_full_soonest() {
         let (mut throttles, shares) = (Throttles::default(), Quotas::for_tests());
         let busy = QuotaOwner::Account(0);
         while throttles.take(ThrottledOp::Create, busy, 0, &shares, Timestamp(0)).is_ok() {}

@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_shown_as_its_lines_are_one_by_one() {
+    fn a_run_is_encoded_like_its_messages() {
         for format in [Format::Text, Format::Json] {
             let runs: Vec<_> =
                 Delivery::runs((1..=4).map(|id| line(id, &format!("line {id}"))).collect())
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_delivery_has_several_places_in_a_ring() {
+    fn a_large_delivery_takes_several_slots_of_a_ring() {
         for (bytes, places) in [(100, 1), (3000, 1), (7000, 2)] {
             let delivery = Delivery::from(line(1, &"x".repeat(bytes)));
             assert_eq!(delivery.places(), places, "{bytes}");
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn the_more_is_alive_the_more_places_a_delivery_has() {
+    fn the_more_memory_is_held_the_more_slots_a_delivery_takes() {
         for (alive, of_100, of_4000) in [
             (0, 1, 1),
             (MANY_BYTES + 1, 1, 8),

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bell_keeps_what_was_rung_until_it_is_taken() {
+    fn bits_stay_set_until_they_are_taken() {
         let ready = ReadySet::default();
         assert_eq!(ready.take(), 0);
         ready.notify(3);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_indifferent_is_not_woken_for_own_lines_and_for_all_else() {
+    fn an_indifferent_task_is_woken_for_everything_but_its_own_acks() {
         let ready = ReadySet::default();
         let count = Arc::new(Count::default());
         let own = Waker::from(Arc::clone(&count));
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_between_who_rings_and_who_is_about_to_sleep() {
+    fn no_wake_is_lost_before_a_task_sleeps() {
         const ROUNDS: u64 = 100_000;
         let (ready, rung) = (Arc::new(ReadySet::default()), Arc::new(AtomicU64::new(0)));
         let ringing = std::thread::spawn({

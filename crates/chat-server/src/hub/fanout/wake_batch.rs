@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_wakes_its_listeners_through_one_task() {
+    fn a_batch_wakes_its_clients_through_one_task() {
         let wake_batch = WakeBatch::default();
         let (task, listener) = (Arc::new(Count::default()), Arc::new(Count::default()));
         let tell = || {

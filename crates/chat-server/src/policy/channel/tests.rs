@@ -156,7 +156,7 @@ fn expected(role: Role, state: State, asks: Asks) -> Option<Code> {
 }
 
 #[test]
-fn who_may_do_what_and_when() {
+fn permissions_by_role_and_state() {
     let running = [
         CommandKind::Kick,
         CommandKind::Ban,
@@ -202,7 +202,7 @@ fn subject() -> ActionTarget {
 
 /// Refusals for operators, because of the target or of limits.
 #[test]
-fn what_not_even_an_operator_may_do() {
+fn refusals_for_operators() {
     let member = TargetFacts { member: true, ..TargetFacts::default() };
     let operator = TargetFacts { operator: true, ..member };
     let sole = TargetFacts { sole_operator: true, ..operator };
@@ -278,7 +278,7 @@ fn what_not_even_an_operator_may_do() {
 }
 
 #[test]
-fn the_words_that_a_channel_refuses_are_bounded() {
+fn the_patterns_of_a_channel_are_bounded() {
     let channel = ChannelName::new("dev").unwrap();
     let mut settings = Settings::default();
     for n in 0..MAX_PATTERNS {
@@ -310,7 +310,7 @@ fn the_words_that_a_channel_refuses_are_bounded() {
 }
 
 #[test]
-fn what_cannot_be_taken_back_needs_a_right_of_ones_own_and_an_account() {
+fn irreversible_actions_need_an_appointed_operator_with_an_account() {
     let channel = ChannelName::new("dev").unwrap();
     let all = [Authority::Inherited, Authority::Unregistered, Authority::Full, Authority::Server];
     let oneself =

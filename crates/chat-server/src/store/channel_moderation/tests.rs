@@ -78,7 +78,7 @@ fn found(readers: &ReaderFactory, word: &str) -> usize {
 }
 
 #[test]
-fn how_a_channel_is_run_outlives_the_process() {
+fn channel_moderation_survives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let place = StoreLocation::Directory(folder.path().join("data"));
     {
@@ -116,7 +116,7 @@ fn how_a_channel_is_run_outlives_the_process() {
 }
 
 #[test]
-fn what_has_ended_goes_and_what_was_made_anew_stays() {
+fn expired_entries_are_removed_and_renewed_ones_stay() {
     let (mut writer, _) = open(&StoreLocation::Memory);
     let ended =
         |at| rule(ChannelModerationOp::RemoveListEntry { list: 0, key: "@bob", ended: Some(at) });
@@ -129,7 +129,7 @@ fn what_has_ended_goes_and_what_was_made_anew_stays() {
 }
 
 #[test]
-fn acts_are_told_in_their_order_and_the_oldest_go() {
+fn actions_are_listed_in_order_and_the_oldest_are_removed() {
     let (mut writer, readers) = open(&StoreLocation::Memory);
     let acts: Vec<_> = (1..=1100).map(act).collect();
     writer.commit(&[GENERAL]).unwrap();
@@ -145,7 +145,7 @@ fn acts_are_told_in_their_order_and_the_oldest_go() {
 }
 
 #[test]
-fn hidden_lines_are_told_to_nobody_and_keep_their_ids() {
+fn hidden_lines_are_not_shown_and_keep_their_ids() {
     let folder = tempfile::tempdir().unwrap();
     let place = StoreLocation::Directory(folder.path().join("data"));
     let (mut writer, readers) = open(&place);

@@ -203,7 +203,7 @@ mod tests {
 
     /// Records of an earlier version are read by all later ones: these bytes never change.
     #[test]
-    fn records_are_read_as_they_were_written() {
+    fn records_round_trip() {
         let entries = [
             WriteOp::Line(NewLine {
                 number: 3,
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_told() {
+    fn malformed_records_are_refused() {
         for bytes in [&b"\x09"[..], b"\x00\x03", b"\x01\x07\x03"] {
             let failure = RecordBatch::read(bytes.to_vec()).err().unwrap();
             assert_eq!(failure.kind(), StoreErrorKind::Damaged);

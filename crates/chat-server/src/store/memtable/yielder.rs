@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_time_gives_way_every_few_lines_unless_somebody_waits_for_them() {
+    fn an_idle_flush_yields_every_few_lines_unless_a_thread_waits() {
         let wanted = AtomicUsize::new(0);
         let mut yielder = Yielder::new(&wanted);
         // Load from other programs is covered by another test.
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn who_falls_behind_gives_way_less_often() {
+    fn a_flush_under_load_yields_less_often() {
         let wanted = AtomicUsize::new(0);
         for (waiting, times) in [(0, 32), (24, 32), (25, 16), (50, 8), (75, 4), (100, 2), (110, 2)]
         {
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_kept_waiting_gives_way_no_more_for_a_while() {
+    fn after_a_long_yield_a_flush_pauses_yielding() {
         let wanted = AtomicUsize::new(0);
         let mut yielder = Yielder::new(&wanted);
         let begun = Instant::now();

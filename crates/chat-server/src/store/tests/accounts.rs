@@ -36,7 +36,7 @@ fn again(tried: &StoreFixture, parts: (Writer, Reader)) -> (Writer, Reader) {
 }
 
 #[test]
-fn an_account_is_kept_with_all_that_changes_of_it() {
+fn an_account_is_stored_with_its_changes() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         assert_eq!(writer.greatest_party().unwrap(), 0);
@@ -72,7 +72,7 @@ fn an_account_is_kept_with_all_that_changes_of_it() {
 }
 
 #[test]
-fn tokens_are_given_used_and_revoked() {
+fn tokens_are_issued_used_and_revoked() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         let (one, two, others) = ([1; 32], [2; 32], [3; 32]);
@@ -94,7 +94,7 @@ fn tokens_are_given_used_and_revoked() {
 }
 
 #[test]
-fn who_is_ignored_where_one_is_and_what_one_runs() {
+fn ignore_lists_memberships_and_operator_rights_are_stored() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         writer.commit(&[GENERAL, DEV, CHAT, MADE]).unwrap();
@@ -146,7 +146,7 @@ fn who_is_ignored_where_one_is_and_what_one_runs() {
 }
 
 #[test]
-fn what_is_unread_is_counted_after_the_marker() {
+fn unread_lines_are_counted_after_the_marker() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         writer
@@ -204,7 +204,7 @@ fn what_is_unread_is_counted_after_the_marker() {
 }
 
 #[test]
-fn lines_that_name_one_are_found_the_newest_last() {
+fn mentions_are_found_newest_last() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         writer.commit(&[GENERAL, DEV, CHAT, MADE]).unwrap();
@@ -247,7 +247,7 @@ fn lines_that_name_one_are_found_the_newest_last() {
 }
 
 #[test]
-fn a_search_passes_over_lines_by_accounts_that_are_hidden() {
+fn a_search_omits_lines_of_ignored_accounts() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         writer

@@ -50,7 +50,7 @@ fn is_alices(at: u64) -> bool {
 }
 
 #[test]
-fn what_an_account_wrote_is_blanked_in_steps_and_the_rest_stays() {
+fn lines_of_an_account_are_redacted_in_steps_and_the_rest_stays() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         filled(&mut writer);
@@ -159,7 +159,7 @@ fn rows_of_the_journal_that_an_earlier_process_left_go_with_the_account() {
 }
 
 #[test]
-fn what_an_account_wrote_is_told_with_what_it_said_privately_before() {
+fn lines_of_an_account_include_private_ones_from_before() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         filled(&mut writer);
@@ -179,7 +179,7 @@ fn what_an_account_wrote_is_told_with_what_it_said_privately_before() {
 }
 
 #[test]
-fn blank_places_are_taken_in_and_taken_out() {
+fn redacted_lines_are_imported_and_exported() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         let blank = WriteOp::RedactedLine { number: 1, id: 2, time: 1_002_000 };
@@ -202,7 +202,7 @@ fn blank_places_are_taken_in_and_taken_out() {
 }
 
 #[test]
-fn what_is_to_be_blanked_is_told_nobody_from_the_commit_on() {
+fn lines_to_be_redacted_are_hidden_from_the_commit_on() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         filled(&mut writer);
@@ -249,7 +249,7 @@ fn what_is_to_be_blanked_is_told_nobody_from_the_commit_on() {
 }
 
 #[test]
-fn a_copy_made_before_all_is_blanked_holds_none_of_it() {
+fn a_copy_during_a_redaction_has_none_of_the_lines() {
     let [tried, _] = both();
     let (mut writer, reader) = tried.open();
     filled(&mut writer);
@@ -277,7 +277,7 @@ fn a_copy_made_before_all_is_blanked_holds_none_of_it() {
 }
 
 #[test]
-fn a_copy_made_right_after_forgetting_holds_none_of_it_in_unused_pages() {
+fn a_copy_right_after_a_deletion_has_none_of_it_in_free_pages() {
     let [tried, _] = both();
     let (mut writer, reader) = tried.open();
     filled(&mut writer);
@@ -303,7 +303,7 @@ fn a_copy_made_right_after_forgetting_holds_none_of_it_in_unused_pages() {
 }
 
 #[test]
-fn the_topics_and_the_reasons_of_an_account_go_with_it() {
+fn topics_and_reasons_of_an_account_are_deleted_with_it() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         filled(&mut writer);

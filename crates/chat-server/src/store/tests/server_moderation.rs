@@ -18,7 +18,7 @@ fn act(time: i64) -> ServerModerationOp<'static> {
 }
 
 #[test]
-fn bans_and_invitations_are_kept_until_they_are_ended_used_or_run_out() {
+fn bans_and_invitations_are_stored_until_they_are_removed_used_or_expired() {
     for tried in both() {
         let (mut writer, _lookup) = tried.open();
         let ban = |key, shown, until| ServerModerationOp::Ban {
@@ -61,7 +61,7 @@ fn bans_and_invitations_are_kept_until_they_are_ended_used_or_run_out() {
 }
 
 #[test]
-fn an_invitation_is_used_in_the_commit_that_makes_the_account_or_not_at_all() {
+fn an_invitation_is_used_in_the_commit_that_creates_the_account() {
     for tried in both() {
         let (mut writer, _lookup) = tried.open();
         let hash = &[1; 32];
@@ -75,7 +75,7 @@ fn an_invitation_is_used_in_the_commit_that_makes_the_account_or_not_at_all() {
 }
 
 #[test]
-fn the_record_keeps_the_newest_acts_in_order() {
+fn the_audit_log_keeps_the_newest_actions_in_order() {
     for tried in both() {
         let (mut writer, _lookup) = tried.open();
         let most = i64::try_from(MAX_AUDIT_LOG).unwrap();

@@ -23,7 +23,7 @@ fn version_1(file: &Path) {
 }
 
 #[test]
-fn a_database_of_version_1_goes_on_with_all_that_was_in_it() {
+fn a_database_of_version_1_is_migrated_with_its_content() {
     let folder = tempfile::tempdir().unwrap();
     let place = StoreLocation::Directory(folder.path().to_owned());
     version_1(&folder.path().join(FILE));
@@ -92,7 +92,7 @@ fn times_of_a_clock_that_went_back_hide_nothing_from_a_search_before_a_day() {
 }
 
 #[test]
-fn words_that_an_earlier_version_indexed_are_folded_anew() {
+fn words_indexed_by_an_earlier_version_are_folded_again() {
     let folder = tempfile::tempdir().unwrap();
     let place = StoreLocation::Directory(folder.path().to_owned());
     let file = folder.path().join(FILE);

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_holds_for_names_parties_accounts_and_addresses() {
+    fn an_entry_matches_names_user_ids_accounts_and_addresses() {
         let guest = list_entry("bob", Some(7), None);
         let signed_in = list_entry("bob", Some(9), Some(9));
         let net = list_entry("10.0.0.0/8", None, None);
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invitation_is_for_one_person() {
+    fn an_invitation_matches_one_user() {
         let guest = list_entry("bob", Some(7), None);
         assert!(guest.invites(&who("bob", 8, None, "")));
         assert!(guest.invites(&who("rob", 7, None, "")));
@@ -230,14 +230,14 @@ mod tests {
     }
 
     #[test]
-    fn a_time_ends_by_itself() {
+    fn a_timed_entry_expires() {
         let list_entry = list_entry("bob", None, None);
         assert!(list_entry.holds(Timestamp(999)));
         assert!(!list_entry.holds(Timestamp(1000)));
     }
 
     #[test]
-    fn who_is_named_is_meant_under_every_name() {
+    fn a_command_matches_the_user_under_every_name() {
         let list_entry = list_entry("bob", Some(7), None);
         let bob = ModTarget::User(name("Bob"));
         let rob = ModTarget::User(name("rob"));

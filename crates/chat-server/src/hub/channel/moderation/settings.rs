@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_stored_is_restored() {
+    fn stored_settings_are_restored() {
         let mut settings = Settings::default();
         for (name, value) in [
             ("invite-only", "on"),

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn those_whose_time_is_over_take_no_room() {
+    fn expired_messages_are_dropped() {
         let every = Period::new(1).unwrap();
         let mut slow_mode = SlowMode::default();
         for n in 0..10_000_u32 {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_of_those_who_come_and_go_is_bounded() {
+    fn remembered_authors_are_bounded() {
         let every = Period::new(21_600).unwrap();
         let mut slow_mode = SlowMode::default();
         for n in 0..10_000_u32 {

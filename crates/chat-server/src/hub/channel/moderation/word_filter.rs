@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_found_however_it_is_written() {
+    fn a_word_is_found_in_every_spelling() {
         let words = words(&["bad", "spam*", "*坏话*", "c++", "größe"]);
         for (text, found) in [
             ("a bad word", Some("bad")),
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_out_is_found_no_more() {
+    fn a_removed_pattern_does_not_match() {
         let mut words = words(&["bad", "worse"]);
         words.remove(&WordPattern::new("bad").unwrap());
         assert!(words.find("bad").is_none() && words.find("worse").is_some());
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_patterns_and_the_longest_line_take_no_time() {
+    fn the_worst_patterns_match_the_longest_line_quickly() {
         let worst: Vec<String> = ('a'..='z')
             .chain('α'..='ω')
             .take(MAX_PATTERNS)
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verdict_holds_until_the_rules_change() {
+    fn a_verdict_is_valid_until_the_filter_changes() {
         let mut now = TextFilter { words: words(&["bad"]), no_links: false };
         let verdict = now.clone().check("a bad word");
         assert!(verdict.is_of(&now) && verdict.hit.is_some());
