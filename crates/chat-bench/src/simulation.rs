@@ -65,14 +65,9 @@ impl SimulatedHub {
             let archive = Arc::new(HistoryService::start(&lookups)?);
             let (order, past) = LocalLog::start(book, Retention::default())?;
             let order = Arc::new(order);
-            let vault = Arc::new(AuthService::start().context("a thread for passwords")?);
+            let auth = Arc::new(AuthService::start().context("a thread for passwords")?);
             (
-                Backends {
-                    commit_log: order.clone(),
-                    history: archive,
-                    auth: vault,
-                    recovered: past,
-                },
+                Backends { commit_log: order.clone(), history: archive, auth, recovered: past },
                 Some(order),
             )
         } else {

@@ -230,14 +230,9 @@ fn keeping(config: &Config) -> anyhow::Result<(Backends, Arc<LocalLog>)> {
     let archive = HistoryService::start(&lookups)?;
     let (order, past) = LocalLog::start(book, config.retention.clone())?;
     let order = Arc::new(order);
-    let vault = Arc::new(AuthService::start()?);
+    let auth = Arc::new(AuthService::start()?);
     Ok((
-        Backends {
-            commit_log: order.clone(),
-            history: Arc::new(archive),
-            auth: vault,
-            recovered: past,
-        },
+        Backends { commit_log: order.clone(), history: Arc::new(archive), auth, recovered: past },
         order,
     ))
 }

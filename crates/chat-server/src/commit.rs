@@ -12,10 +12,8 @@
 
 mod account;
 mod admin;
-mod committer;
+pub(crate) mod committer;
 mod conversation_index;
-#[cfg(any(test, feature = "test_support"))]
-pub mod inline;
 pub mod local;
 mod moderation;
 mod recovery;

@@ -8,7 +8,7 @@
 mod unread;
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chat_proto::command::{HistoryAnchor, HistoryRange, SearchCursor, SearchQuery};
@@ -38,7 +38,6 @@ use crate::store::{
     StoreKey, StoredLine, channel_key,
 };
 use crate::util::fair_queue::{FairQueue, FlowId};
-use crate::util::sync::lock;
 use crate::util::work_queue::{Popped, Wait};
 
 /// Lines per page. A long answer comes in several pages, each requested when the one before is
@@ -66,14 +65,11 @@ const SEARCH_DEADLINE: Duration = Duration::from_millis(500);
 /// it still gets its turn.
 const SEARCH_ANSWERED_BY: Duration = Duration::from_secs(5);
 
-/// The history service of one server.
-pub struct HistoryService(Driven);
-
-enum Driven {
-    /// Threads. Each client has one query at a time, which bounds the queues.
-    Threads { history: QueryQueue, search: QueryQueue, long_search: QueryQueue },
-    /// The caller's thread, for tests with a paused clock.
-    Inline(Mutex<Reader>),
+/// The history service of one server. Each client has one query at a time, which bounds the queues.
+pub struct HistoryService {
+    history: QueryQueue,
+    search: QueryQueue,
+    long_search: QueryQueue,
 }
 
 type QueryQueue = Arc<FairQueue<PendingQuery>>;
@@ -110,21 +106,14 @@ impl HistoryService {
             };
         let (history, long_search) = (thread("history", None)?, thread("long-search", None)?);
         let search = thread("search", Some(&long_search))?;
-        Ok(Self(Driven::Threads { history, search, long_search }))
-    }
-
-    /// Reads on the caller's thread.
-    pub fn inline(readers: &ReaderFactory) -> Result<Self, OpenError> {
-        Ok(Self(Driven::Inline(Mutex::new(readers.reader()?))))
+        Ok(Self { history, search, long_search })
     }
 }
 
 impl Drop for HistoryService {
     fn drop(&mut self) {
-        if let Driven::Threads { history, search, long_search } = &self.0 {
-            for queue in [history, search, long_search] {
-                queue.close();
-            }
+        for queue in [&self.history, &self.search, &self.long_search] {
+            queue.close();
         }
     }
 }
@@ -132,17 +121,8 @@ impl Drop for HistoryService {
 impl ports::HistoryReader for HistoryService {
     fn ask(&self, question: HistoryQuery, asker: &Arc<Client>) {
         let work = PendingQuery { question, asker: Arc::clone(asker), asked: Instant::now() };
-        match &self.0 {
-            Driven::Threads { history, search, .. } => {
-                let backlog = if is_search(&work.question) { search } else { history };
-                backlog.add(FlowId::new(asker.address(), asker.id.0), work);
-            }
-            Driven::Inline(reader) => {
-                let cutoff = work.cutoff(SEARCH_DEADLINE);
-                let found = answer(&lock(reader), work.question, asker.user_id(), &cutoff);
-                asker.push(Notification::QueryResult(found));
-            }
-        }
+        let queue = if is_search(&work.question) { &self.search } else { &self.history };
+        queue.add(FlowId::new(asker.address(), asker.id.0), work);
     }
 }
 
@@ -197,7 +177,8 @@ fn run(reader: &Reader, queue: &FairQueue<PendingQuery>, onward: Option<&FairQue
     }
 }
 
-fn answer(
+/// Answers a query.
+pub(crate) fn answer(
     reader: &Reader,
     question: HistoryQuery,
     asker: UserId,

@@ -99,6 +99,17 @@ pub enum AuthStartError {
     Hash(#[from] HashError),
 }
 
+/// Hashes and verifies passwords.
+pub(crate) trait Hasher: Send + Sync {
+    /// Queues a job in its flow. `done` is called once with the outcome, unless `wanted` returns
+    /// false when the job's turn comes, or the hasher closes before. It may be called at once, with
+    /// [`HashOutcome::Busy`].
+    fn ask(&self, flow: FlowId, job: HashJob, wanted: StillWanted, done: OnHashed);
+
+    /// Returns the number of queued jobs.
+    fn waiting(&self) -> usize;
+}
+
 impl HashPool {
     /// Starts one worker for every two processors.
     pub fn start() -> Result<Self, AuthStartError> {
@@ -115,29 +126,27 @@ impl HashPool {
         let pool = Self { shared: Arc::new(shared) };
         for _ in 0..threads {
             let shared = Arc::clone(&pool.shared);
-            thread::Builder::new().name("vault".to_owned()).spawn(move || worker(&shared))?;
+            thread::Builder::new().name("hash".to_owned()).spawn(move || worker(&shared))?;
         }
         Ok(pool)
     }
 
-    /// Queues a job in its flow. `done` is called once with the outcome, unless `wanted` returns
-    /// false when the job's turn comes, or the pool closes before. It may be called at once, with
-    /// [`HashOutcome::Busy`].
-    pub(crate) fn ask(&self, flow: FlowId, job: HashJob, wanted: StillWanted, done: OnHashed) {
+    /// Closes the pool and drops queued jobs without an outcome.
+    pub fn close(&self) {
+        self.shared.queue.close_now();
+    }
+}
+
+impl Hasher for HashPool {
+    fn ask(&self, flow: FlowId, job: HashJob, wanted: StillWanted, done: OnHashed) {
         let flow = flow.in_lane(job.lane());
         if let Some(displaced) = self.shared.queue.add(flow, QueuedHash { job, wanted, done }) {
             (displaced.done)(HashOutcome::Busy);
         }
     }
 
-    /// Returns the number of queued jobs.
-    pub fn waiting(&self) -> usize {
+    fn waiting(&self) -> usize {
         self.shared.queue.len()
-    }
-
-    /// Closes the pool and drops queued jobs without an outcome.
-    pub fn close(&self) {
-        self.shared.queue.close_now();
     }
 }
 
@@ -203,17 +212,12 @@ fn answer(job: &HashJob, memory: &mut HashMemory, dummy_hash: &str) -> HashOutco
     }
 }
 
-/// Runs a job on the caller's thread.
-pub fn run_inline(job: &HashJob) -> HashOutcome {
-    let done = password::dummy_hash()
-        .and_then(|dummy_hash| run(job, &mut HashMemory::default(), &dummy_hash));
-    done.unwrap_or_else(|trouble| {
-        tracing::error!("{trouble}");
-        HashOutcome::Failed
-    })
-}
-
-fn run(job: &HashJob, memory: &mut HashMemory, dummy_hash: &str) -> Result<HashOutcome, HashError> {
+/// Runs a job.
+pub(crate) fn run(
+    job: &HashJob,
+    memory: &mut HashMemory,
+    dummy_hash: &str,
+) -> Result<HashOutcome, HashError> {
     match job {
         HashJob::Hash(password) => password::hash(password, memory).map(HashOutcome::Hashed),
         HashJob::Verify { password, phc } => {

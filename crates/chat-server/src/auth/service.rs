@@ -7,7 +7,7 @@ use chat_proto::secret::Secret;
 use tokio::time::Instant;
 
 use super::login_throttle::{LoginSource, LoginThrottle};
-use super::pool::{self, AuthStartError, HashJob, HashPool};
+use super::pool::{self, AuthStartError, HashJob, HashPool, Hasher};
 use super::token::Token;
 use crate::hub::client::Client;
 use crate::hub::client::notification::Notification;
@@ -17,28 +17,21 @@ use crate::hub::query::{AuthReply, AuthRequest};
 use crate::util::fair_queue::FlowId;
 use crate::util::sync::lock;
 
-/// Hashes passwords, throttles logins and makes tokens.
+/// Throttles logins and makes tokens; passwords are hashed by `hasher`.
 pub struct AuthService {
-    pool: Hashing,
+    hasher: Box<dyn Hasher>,
     throttle: Arc<Mutex<LoginThrottle>>,
-}
-
-enum Hashing {
-    /// On the threads of the pool.
-    Pool(HashPool),
-    /// On the caller's thread, for tests with a paused clock.
-    Inline,
 }
 
 impl AuthService {
     /// Starts the service with a pool.
     pub fn start() -> Result<Self, AuthStartError> {
-        Ok(Self { pool: Hashing::Pool(HashPool::start()?), throttle: Arc::default() })
+        Ok(Self::with(Box::new(HashPool::start()?)))
     }
 
-    /// Hashes on the caller's thread.
-    pub fn inline() -> Self {
-        Self { pool: Hashing::Inline, throttle: Arc::default() }
+    /// Makes the service with a hasher.
+    pub(crate) fn with(hasher: Box<dyn Hasher>) -> Self {
+        Self { hasher, throttle: Arc::default() }
     }
 
     fn give(
@@ -51,20 +44,7 @@ impl AuthService {
         let (waits, told) = (Arc::clone(asker), Arc::clone(asker));
         let wanted = Box::new(move || !waits.has_left());
         let done = Box::new(move |found| told.push(Notification::Auth(answer(found))));
-        self.has_done(flow, job, wanted, done);
-    }
-
-    fn has_done(
-        &self,
-        flow: FlowId,
-        job: HashJob,
-        wanted: pool::StillWanted,
-        done: pool::OnHashed,
-    ) {
-        match &self.pool {
-            Hashing::Inline => done(pool::run_inline(&job)),
-            Hashing::Pool(pool) => pool.ask(flow, job, wanted, done),
-        }
+        self.hasher.ask(flow, job, wanted, done);
     }
 }
 
@@ -111,14 +91,11 @@ impl ports::Authenticator for AuthService {
 
     fn hash(&self, secret: Secret, done: Box<dyn FnOnce(AuthReply) + Send>) {
         let done = Box::new(move |found| done(hashed(found)));
-        self.has_done(FlowId::SHELL, HashJob::Hash(secret), Box::new(|| true), done);
+        self.hasher.ask(FlowId::SHELL, HashJob::Hash(secret), Box::new(|| true), done);
     }
 
     fn waiting(&self) -> usize {
-        match &self.pool {
-            Hashing::Pool(pool) => pool.waiting(),
-            Hashing::Inline => 0,
-        }
+        self.hasher.waiting()
     }
 
     fn new_token(&self) -> Option<(Secret, TokenHash)> {

@@ -47,7 +47,7 @@ const MAX_OWED: usize = 100_000;
 const MAX_PURGES: usize = 256;
 
 /// A submission.
-pub(super) enum Submission {
+pub(crate) enum Submission {
     Proposal(Proposal),
     Account(Box<AccountProposal>),
     Admin(Box<AdminCommand>),
@@ -55,7 +55,7 @@ pub(super) enum Submission {
 }
 
 /// Assigns ids and writes; the only place that does.
-pub(super) struct Committer {
+pub(crate) struct Committer {
     book: Writer,
     index: ConversationIndex,
     sweep: RetentionSweep,
@@ -175,7 +175,7 @@ enum Plan {
 
 impl Committer {
     /// Takes the store over; returns the recovered state.
-    pub(super) fn open(
+    pub(crate) fn open(
         book: Writer,
         retention: Retention,
     ) -> Result<(Self, RecoveredState), StoreError> {
@@ -200,7 +200,7 @@ impl Committer {
     ///
     /// A moderation action and a command of a server operator are batches of their own: they
     /// concern earlier messages, and later ones depend on them.
-    pub(super) fn run(&mut self, items: impl IntoIterator<Item = Submission>, hub: &Arc<Hub>) {
+    pub(crate) fn run(&mut self, items: impl IntoIterator<Item = Submission>, hub: &Arc<Hub>) {
         let items = items.into_iter();
         let mut batch = Vec::with_capacity(items.size_hint().0);
         for item in items {

@@ -10,31 +10,16 @@ use tokio::io::{
 };
 
 use super::*;
-use crate::auth::AuthService;
-use crate::commit::inline::InlineLog;
-use crate::commit::retention::Retention;
 use crate::conn::{self, ConnectionConfig, serve};
-use crate::history::HistoryService;
-use crate::hub::Backends;
 use crate::hub::client::account::{Account, StoredAccount};
 use crate::hub::id::UserId;
 use crate::hub::limits::{Limits, Quotas};
-use crate::store::{Durability, Store, StoreLocation};
+use crate::store::StoreLocation;
 use crate::util::clock::steady_clock;
 
 /// A whole server without listeners.
 fn hub(place: &StoreLocation) -> Arc<Hub> {
-    hub_within(place, Limits::small())
-}
-
-fn hub_within(place: &StoreLocation, bounds: Limits) -> Arc<Hub> {
-    let (book, lookups) = Store::open(place, Durability::Process).unwrap().into_parts();
-    let history = HistoryService::inline(&lookups).unwrap();
-    let (commit_log, past) = InlineLog::new(book, Retention::default()).unwrap();
-    let (commit_log, history, auth) =
-        (Arc::new(commit_log), Arc::new(history), Arc::new(AuthService::inline()));
-    let keeping = Backends { commit_log, history, auth, recovered: past };
-    Hub::new(bounds, "test".to_owned(), Vec::new(), keeping, steady_clock())
+    Hub::at(place, Limits::small())
 }
 
 fn directory(path: &Path) -> StoreLocation {
@@ -296,7 +281,7 @@ async fn a_channel_with_lines_stays_and_one_without_goes() {
     let place = directory(folder.path());
     let never = || Limits { empty_channel_millis: None, ..Limits::small() };
     {
-        let hub = hub_within(&place, never());
+        let hub = Hub::at(&place, never());
         let mut alice = Peer::new(&hub, "alice", "192.0.2.1:1", None).await;
         alice.ask("/create empty").await;
         alice.ask("/create dev").await;
@@ -306,7 +291,7 @@ async fn a_channel_with_lines_stays_and_one_without_goes() {
         assert!(hub.channel(&dev()).is_ok());
         assert!(hub.channel(&ChannelName::new("empty").unwrap()).is_err());
     }
-    let hub = hub_within(&place, never());
+    let hub = Hub::at(&place, never());
     hub.drop_empty_channels(Timestamp(i64::MAX / 2));
     let mut bob = Peer::new(&hub, "bob", "192.0.2.2:1", None).await;
     bob.ask("/enter dev").await;
@@ -421,7 +406,7 @@ async fn an_operator_of_the_server_drops_no_channel_twice() {
 async fn the_rules_of_one_maker_are_bounded_over_all_their_channels() {
     let mut bounds = Limits::small();
     bounds.shares = Some(Quotas { rules_per_owner: 3, rules: 4, ..Quotas::for_tests() });
-    let hub = hub_within(&StoreLocation::Memory, bounds);
+    let hub = Hub::at(&StoreLocation::Memory, bounds);
     let mut alice = Peer::new(&hub, "alice", "192.0.2.1:1", Some(1000)).await;
     let mut bob = Peer::new(&hub, "bob", "192.0.2.2:1", None).await;
     alice.ask("/create dev").await;

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::committer::{Committer, Submission};
-use super::retention::Retention;
+use crate::commit::committer::{Committer, Submission};
+use crate::commit::retention::Retention;
 use crate::hub::Hub;
 use crate::hub::admin::command::AdminCommand;
 use crate::hub::ports::CommitLog;
@@ -14,7 +14,7 @@ use crate::store::{StoreError, Writer};
 use crate::util::sync::{Rank, RankedMutex, lock};
 
 /// Commits on the thread that submits.
-pub struct InlineLog {
+pub(super) struct InlineLog {
     committer: RankedMutex<{ Rank::Commit as u8 }, Committer>,
     /// Changes that wait for the next submission.
     pending: RankedMutex<{ Rank::Pending as u8 }, Vec<Submission>>,
@@ -22,7 +22,10 @@ pub struct InlineLog {
 
 impl InlineLog {
     /// Takes a store over; returns what it held.
-    pub fn new(book: Writer, retention: Retention) -> Result<(Self, RecoveredState), StoreError> {
+    pub(super) fn new(
+        book: Writer,
+        retention: Retention,
+    ) -> Result<(Self, RecoveredState), StoreError> {
         let (committer, recovered) = Committer::open(book, retention)?;
         let committer = RankedMutex::new(committer);
         Ok((Self { committer, pending: RankedMutex::default() }, recovered))
