@@ -189,6 +189,8 @@ fn new_names_are_compared_by_loose_skeletons() {
         ("user10", "user100"),
         ("bob_a", "bob-a"),
         ("zoe", "zoë"),
+        // Each looks like a full stop, which a longer name may end with.
+        ("\u{6f0}", "\u{6f0}\u{6f0}"),
     ] {
         assert!(!alike(one, other), "{one} and {other}");
     }

@@ -30,9 +30,13 @@ fn ascii_look(form: &str) -> Cow<'_, str> {
     Cow::Owned(look)
 }
 
-/// The loose skeleton: with `1`, `l` and `i` as one letter, and without trailing `.`, `_` and `-`.
+/// The loose skeleton: with `1`, `l` and `i` as one letter, and without trailing `.`, `_` and `-`,
+/// unless it has nothing else (`\u{6f0}` looks like a full stop).
 pub(super) fn loose(look: Cow<'_, str>) -> Cow<'_, str> {
-    let core = look.trim_end_matches(['.', '_', '-']);
+    let core = match look.trim_end_matches(['.', '_', '-']) {
+        "" => &*look,
+        core => core,
+    };
     if core.contains('i') {
         return Cow::Owned(core.replace('i', "l"));
     }
