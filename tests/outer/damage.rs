@@ -61,7 +61,7 @@ fn damage(data: &Path, dice: &mut Dice) -> String {
     // Most of a preallocated log is unused.
     let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0) as u64 + 1;
     let at = dice.index(usize::try_from(used).unwrap());
-    let done = match dice.below(4) {
+    let done = match dice.below(8) {
         0 => {
             bytes[at] = !bytes[at];
             "a byte"
@@ -70,6 +70,19 @@ fn damage(data: &Path, dice: &mut Dice) -> String {
             let end = bytes.len().min(at + 512);
             bytes[at..end].fill(0);
             "512 bytes"
+        }
+        2 => {
+            let end = bytes.len().min(4096);
+            bytes[..end].fill(0);
+            "the begin and not"
+        }
+        3 if name.ends_with("-wal") && at.is_multiple_of(2) => {
+            fs::remove_file(&path).unwrap();
+            return format!("{name} is removed");
+        }
+        3 if name.ends_with("-wal") => {
+            bytes.clear();
+            "everything and not"
         }
         _ => {
             bytes[at] ^= 1 << dice.below(8);
@@ -96,9 +109,10 @@ async fn stored(server: &TestServer) -> Lines {
 
 fn check(data: &Path) -> (bool, String) {
     let mut check = Command::new(binary::path("chat-server"));
-    check.args(["check", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+    check.args(["--listen", "127.0.0.1:0", "--data"]).arg(data).arg("check");
     let output = check.output().unwrap();
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.contains("  data"), "it looked at nothing: {output:?}");
     (output.status.success(), told)
 }
 
@@ -121,6 +135,10 @@ async fn what_was_answered_is_there_after_damage_or_is_reported() {
         }
         let done = damage(&data, &mut dice);
         let told = format!("SEED={seed} DAMAGE=1 does the same: {done}");
+        let files = || FILES.map(|name| fs::read(data.join(name)).ok());
+        let before = files();
+        check(&data);
+        assert!(files() == before, "check changed a file: {told}");
         let begun = setup.try_start().await;
         let (log, lines) = match begun {
             Ok(server) => {

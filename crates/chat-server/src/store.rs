@@ -34,6 +34,7 @@
 //! * [`mod@lock`]: the lock of the directory.
 //! * [`permissions`]: permissions of the directory and its files.
 //! * [`identity`]: detects files of different stores or generations.
+//! * [`line_sum`]: checksums of stored lines.
 //! * [`maintenance`]: checks and copies for the operator.
 
 mod accounts;
@@ -48,6 +49,7 @@ mod error;
 mod files;
 mod full_text;
 mod identity;
+mod line_sum;
 mod lock;
 pub mod maintenance;
 mod memtable;
@@ -222,6 +224,28 @@ impl Store {
         Ok(reader)
     }
 
+    /// Opens a store of this or an earlier version to look for faults, beside the server that
+    /// writes it. Without a running server it changes no file, and no server opens the store for as
+    /// long as the reader lives.
+    pub fn open_to_check(directory: &Path) -> Result<Reader, OpenError> {
+        let path = directory.join(FILE);
+        if !identity::has_some(directory) {
+            return Err(OpenError::Missing { path });
+        }
+        let lock = match lock(directory, || {}, 1) {
+            Err(OpenError::InUse { .. }) => return Self::open_to_copy(directory),
+            // A directory that can't be written can't be opened by a server either.
+            lock => lock.ok(),
+        };
+        permissions::check_links(directory)?;
+        let found = damage::look(directory, false);
+        identity::check(directory, &found)?;
+        let tables = check_tables(identity::open_untouched(&path), &path)?;
+        let mut losses = found.losses;
+        losses.extend(memtable::missing(directory, &tables)?);
+        Ok(Reader::new(tables, None).with_losses(losses).with_lock(lock))
+    }
+
     /// Opens a store of this or an earlier version for checks and copies, beside the server that
     /// writes it.
     pub fn open_to_copy(directory: &Path) -> Result<Reader, OpenError> {
@@ -231,15 +255,21 @@ impl Store {
         }
         permissions::check_links(directory)?;
         let losses = check_free(directory)?;
-        let connection = read_connection(&path).map_err(OpenError::from_sqlite)?;
-        schema::check_version(&connection)?;
-        // A server killed during its first start leaves a database without tables.
-        if schema::is_new(&connection)? {
-            return Err(OpenError::Missing { path });
-        }
+        let tables = check_tables(read_connection(&path), &path)?;
         wait_until_flushed(directory, pause)?;
-        Ok(Reader::new(Arc::new(Mutex::new(connection)), None).with_losses(losses))
+        Ok(Reader::new(tables, None).with_losses(losses))
     }
+}
+
+/// Checks the version of opened tables, which must not be empty.
+fn check_tables(opened: rusqlite::Result<Connection>, path: &Path) -> Result<Shared, OpenError> {
+    let connection = opened.map_err(OpenError::from_sqlite)?;
+    schema::check_version(&connection)?;
+    // A server killed during its first start leaves a database without tables.
+    if schema::is_new(&connection)? {
+        return Err(OpenError::Missing { path: path.to_owned() });
+    }
+    Ok(Arc::new(Mutex::new(connection)))
 }
 
 /// Opens [`Reader`]s.

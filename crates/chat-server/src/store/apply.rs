@@ -26,8 +26,10 @@ pub(super) fn write(change: &Transaction<'_>, entries: &[WriteOp<'_>]) -> rusqli
         match *entry {
             WriteOp::Line(message) => {
                 let NewLine { number, id, time, once, .. } = message;
-                let LineColumns { flags, account, author, text } = message.columns();
                 let place = rowid(number, id);
+                let columns = message.columns();
+                let LineColumns { account, author, text, .. } = columns;
+                let flags = columns.flags_with_sum(place, time);
                 line.get()?.execute(params![place, time, author, flags, text, account])?;
                 if let Some(account) = account {
                     wrote.get()?.execute(params![account, number])?;

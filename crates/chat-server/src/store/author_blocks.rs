@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use chat_proto::name::UserName;
 use rusqlite::{CachedStatement, Connection, Transaction, params};
 
+use super::line_sum;
 use super::row::{ID_BITS, REDACTED, line_id, rowid};
 
 /// Bits of an id within its block.
@@ -108,7 +109,7 @@ pub(super) fn leave_blocks<'a>(
             let ends = [block << BLOCK_BITS, end_of_block(block)].map(|id| rowid(number, id));
             let mut rows = others.query(params![ends[0], ends[1], REDACTED])?;
             while let Some(row) = rows.next()? {
-                is_left |= keys.of(row.get_ref(0)?.as_str()?) == key;
+                is_left |= keys.of(&line_sum::text(row, 0)?) == key;
             }
         }
         if !is_left {

@@ -50,8 +50,7 @@ fn told(name: &str, damage: WalDamage, mend: bool) -> Option<String> {
     if mended > 0 {
         let done = if mend { "are put right" } else { "can be put right by the server" };
         tracing::error!(
-            "{name}-wal is damaged: {mended} places of at most 4 bytes were changed, and {done}; no line is missing by that. Look at \
-             the disk"
+            "{name}-wal is damaged: {mended} places in it were changed, and {done}; no line is missing by that. Look at the disk"
         );
     }
     if let Some(at) = accepted {
@@ -60,13 +59,15 @@ fn told(name: &str, damage: WalDamage, mend: bool) -> Option<String> {
         );
     }
     let at = lost_from?;
+    if at == 0 && lost_commits == 0 {
+        return Some(format!("{name}-wal can't be read: what it had is missing"));
+    }
     if lost_commits == 0 {
         // It may have been in progress when the server ended.
-        tracing::error!(
+        return Some(format!(
             "the last commit in {name}-wal can't be read: the server ended while it was written, before it was answered, or it is \
-             damaged, and its lines are missing"
-        );
-        return None;
+             damaged, and what it had is missing"
+        ));
     }
     let what = if name == FILE {
         "lines among them are taken from recent.db, and what else they changed, of accounts and channels, is lost"

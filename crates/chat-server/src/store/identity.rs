@@ -13,10 +13,14 @@
 //! tables, which is synced before `recent.db` deletes the row. A file that lacks what the other one
 //! counts on is an older copy, or its WAL is gone. The first write after a backup goes to the WAL
 //! and reaches the file with it: until then the file says that a WAL exists.
+//! Later the WAL index (`-shm`) does: a WAL is missing if its index has frames that the file lacks.
+//! A clean stop leaves none, and leaves a mark in `recent.db`, since an index may be out of date
+//! after a power cut.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
@@ -28,7 +32,7 @@ use super::paths::{FILE, JOURNAL_FILE, beside};
 use super::{Durability, OpenError, StoreError};
 
 /// The table of `recent.db`. `sure`: row numbers are reliable, since each commit is synced; 2 more:
-/// a WAL exists.
+/// a WAL exists; 4 more: the server was stopped cleanly.
 const JOURNAL_TABLE: &str = "BEGIN;
 CREATE TABLE IF NOT EXISTS store (
     one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -68,6 +72,8 @@ struct JournalMark {
     last: i64,
     /// A WAL exists.
     has_log: bool,
+    /// A clean stop wrote all WALs to the files, and no start followed.
+    is_stopped: bool,
 }
 
 /// State of a file before it is opened.
@@ -99,6 +105,8 @@ struct StoreFiles {
     journal: FileState<JournalMark>,
     /// Whether its WAL has content.
     journal_has_log: bool,
+    /// WALs that are missing according to their index: of the tables, and of the journal.
+    gone: (bool, bool),
     /// Known losses of commits, reported elsewhere: of the tables, and of the journal.
     lacks: (bool, bool),
 }
@@ -126,9 +134,9 @@ impl StoreFiles {
             FileState::Has(journal) => journal
                 .check(alone)
                 .and_then(|()| journal.check(tables))
-                .and(if tables.has_log && !self.has_log {
+                .and(if !self.has_log && (tables.has_log || self.gone.0 && !journal.is_stopped) {
                     Err(Mismatch::TablesBehind)
-                } else if journal.has_log && !self.journal_has_log {
+                } else if self.lacks_log(journal) {
                     Err(Mismatch::JournalBehind)
                 } else if journal.sure
                     && (tables.put < journal.forgotten || tables.put < journal.put && !self.lacks.0)
@@ -141,6 +149,10 @@ impl StoreFiles {
                 }),
             _ => Ok(()),
         }
+    }
+
+    fn lacks_log(&self, journal: JournalMark) -> bool {
+        !self.journal_has_log && (journal.has_log || self.gone.1 && !journal.is_stopped)
     }
 }
 
@@ -174,13 +186,16 @@ fn refuse(directory: &Path, found: Result<(), Mismatch>) -> Result<(), OpenError
 
 fn find(directory: &Path) -> StoreFiles {
     let file = directory.join(FILE);
+    let journal_file = directory.join(JOURNAL_FILE);
     StoreFiles {
+        // First, since SQLite begins the index anew when it opens a database.
+        gone: (is_gone(&file), is_gone(&journal_file)),
         alone: found(&file, |file| tables(&open_alone(file)?)),
         tables: found(&file, |file| tables(&open_untouched(file)?)),
         has_log: has_log(&file),
-        journal_has_log: has_log(&directory.join(JOURNAL_FILE)),
+        journal_has_log: has_log(&journal_file),
         lacks: (false, false),
-        journal: found(&directory.join(JOURNAL_FILE), |file| journal(&open_untouched(file)?)),
+        journal: found(&journal_file, |file| journal(&open_untouched(file)?)),
     }
 }
 
@@ -199,6 +214,26 @@ fn has_bytes(file: &Path) -> bool {
 fn has_log(file: &Path) -> bool {
     has_bytes(&beside(file, "-wal"))
 }
+
+/// Whether the WAL of a database is missing or empty while its index (`-shm`) has frames that the
+/// database lacks. Before SQLite empties a WAL, it writes all of it to the database.
+fn is_gone(file: &Path) -> bool {
+    if has_log(file) {
+        return false;
+    }
+    let number = |at| {
+        let mut number = [0; 4];
+        let index = File::open(beside(file, "-shm"));
+        let read = index.and_then(|index| index.read_exact_at(&mut number, at));
+        read.map_or(0, |()| u32::from_ne_bytes(number))
+    };
+    number(FRAMES) > number(WRITTEN)
+}
+
+/// Offsets in a WAL index: of the number of frames in the WAL, and of those that are written to the
+/// database. See <https://sqlite.org/walformat.html>.
+const FRAMES: u64 = 16;
+const WRITTEN: u64 = 96;
 
 fn found<T>(file: &Path, read: impl Fn(&Path) -> rusqlite::Result<T>) -> FileState<T> {
     match fs::metadata(file) {
@@ -238,6 +273,9 @@ pub(super) fn open_untouched(file: &Path) -> rusqlite::Result<Connection> {
 /// Added to `sure` while a WAL exists.
 const HAS_LOG: i64 = 2;
 
+/// Added to `sure` by a clean stop. The next start clears it.
+const STOPPED: i64 = 4;
+
 /// Encodes and decodes `put` while a WAL exists.
 fn with_log(put: i64) -> i64 {
     -1 - put
@@ -263,7 +301,7 @@ pub(super) fn put_of(connection: &Connection) -> rusqlite::Result<i64> {
 /// Returns the same for a store that a server may have open; `None` for an earlier version without
 /// this mark.
 pub(super) fn put_in(directory: &Path) -> rusqlite::Result<Option<i64>> {
-    let connection = super::read_connection(&directory.join(FILE))?;
+    let connection = open_untouched(&directory.join(FILE))?;
     let tells = connection.table_exists(None, "store")?;
     tells.then(|| put_of(&connection)).transpose()
 }
@@ -281,8 +319,9 @@ fn journal(connection: &Connection) -> rusqlite::Result<JournalMark> {
     let found = connection.query_row(&sql, (), |row| {
         let (id, generation, next) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let (sure, forgotten, last): (i64, _, _) = (row.get(3)?, row.get(4)?, row.get(5)?);
-        let (sure, has_log) = (sure & 1 != 0, sure & HAS_LOG != 0);
-        Ok(JournalMark { id, generation, next, sure, forgotten, put: row.get(6)?, last, has_log })
+        let (has_log, is_stopped) = (sure & HAS_LOG != 0, sure & STOPPED != 0);
+        let (sure, put) = (sure & 1 != 0, row.get(6)?);
+        Ok(JournalMark { id, generation, next, sure, forgotten, put, last, has_log, is_stopped })
     });
     Ok(found.optional()?.unwrap_or_default())
 }
@@ -425,6 +464,11 @@ pub(super) fn note_put(journal: &Connection, row: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Marks a journal at a clean stop, before its WAL is written to it for the last time.
+pub(super) fn note_stopped(journal: &Connection) -> rusqlite::Result<()> {
+    journal.execute("UPDATE store SET sure = sure | ?1", [STOPPED]).map(drop)
+}
+
 fn random(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("SELECT random()", (), |row| row.get(0))
 }
@@ -473,6 +517,7 @@ mod tests {
             put,
             last,
             has_log: false,
+            is_stopped: false,
         }
     }
 
@@ -482,7 +527,8 @@ mod tests {
         journal: FileState<JournalMark>,
     ) -> Result<(), Mismatch> {
         let (has_log, journal_has_log, lacks) = (true, true, (false, false));
-        StoreFiles { alone, tables, has_log, journal, journal_has_log, lacks }.check()
+        StoreFiles { alone, tables, has_log, journal, journal_has_log, gone: (false, false), lacks }
+            .check()
     }
 
     #[test]
@@ -512,8 +558,15 @@ mod tests {
         ] {
             for journal in [FileState::Missing, FileState::Empty] {
                 let lacks = (false, false);
-                let files =
-                    StoreFiles { alone, tables, has_log, journal, journal_has_log: false, lacks };
+                let files = StoreFiles {
+                    alone,
+                    tables,
+                    has_log,
+                    journal,
+                    journal_has_log: false,
+                    gone: (false, false),
+                    lacks,
+                };
                 assert_eq!(files.check(), Ok(()), "{files:?}");
             }
         }

@@ -8,7 +8,8 @@ use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use super::files::OpenFiles;
-use super::memtable::Memtable;
+use super::line_sum::{Columns, conversation_number};
+use super::memtable::{Memtable, name_of};
 use super::paths::{FILE, JOURNAL_FILE, beside};
 use super::reader::Reader;
 use super::row::{line_id, rowid};
@@ -27,6 +28,7 @@ impl Reader {
         let new: Vec<String> = self.losses().iter().filter(is_new).cloned().collect();
         all.extend(new);
         all.extend(faults(&connection)?);
+        all.extend(changed_lines(&connection)?);
         Ok(all)
     }
 
@@ -97,6 +99,9 @@ pub fn redact_copy(file: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Changed lines reported one by one; of more, only the number is reported.
+const MAX_CHANGED: usize = 20;
+
 /// Marks a database that no other process has open as a backup.
 pub fn mark_backup(file: &Path) -> Result<(), OpenError> {
     let connection = Connection::open(file).map_err(OpenError::from_sqlite)?;
@@ -151,6 +156,34 @@ fn noted(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut noted = connection
         .prepare("SELECT what || ' (found ' || datetime(at, 'unixepoch') || ' UTC)' FROM damage")?;
     noted.query_map((), |row| row.get(0))?.collect()
+}
+
+/// Returns the lines that don't match their checksum, one sentence each.
+fn changed_lines(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut faults = Vec::new();
+    let mut lines =
+        connection.prepare("SELECT place, time, author, flags, text, account FROM line")?;
+    let mut rows = lines.query(())?;
+    let (mut changed, mut more) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let line = Columns::of(row)?;
+        if line.is_whole() {
+            continue;
+        }
+        if changed.len() < MAX_CHANGED {
+            changed.push(line.place);
+        } else {
+            more += 1;
+        }
+    }
+    for at in changed {
+        let name = name_of(connection, conversation_number(at))?;
+        faults.push(format!("the line {} of {name} isn't as it was written", line_id(at)));
+    }
+    if more > 0 {
+        faults.push(format!("and {more} more lines aren't as they were written"));
+    }
+    Ok(faults)
 }
 
 fn faults(connection: &Connection) -> Result<Vec<String>, StoreError> {

@@ -27,6 +27,7 @@ mod yielder;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
 use std::ops::Bound;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -35,7 +36,7 @@ use rusqlite::Connection;
 
 pub(super) use self::journal::{Journal, is_flushed, last_row};
 use self::losses::Losses;
-pub(super) use self::losses::note;
+pub(super) use self::losses::{name_of, note};
 pub(super) use self::reading::having;
 pub(super) use self::record::RecordBatch;
 use self::record::{ConversationRecords, OnceEntry};
@@ -90,6 +91,20 @@ const FEW_LINES: usize = 300;
 
 /// Delay before a retry after a failure.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// Returns the losses in the journal of a store that no server has open, one sentence each. Changes
+/// no file.
+pub(super) fn missing(directory: &Path, tables: &Shared) -> Result<Vec<String>, StoreError> {
+    let Some(journal) = Journal::open_to_read(directory)? else { return Ok(Vec::new()) };
+    let mut row = identity::put_of(&lock(tables))?.max(journal.forgotten()?);
+    let mut losses = Losses::new(Arc::clone(tables));
+    while let Some(next) = journal.after(row)? {
+        let number = next.number;
+        losses.take(row, next)?;
+        row = number;
+    }
+    losses.sentences()
+}
 
 /// The memtable, shared by the writer, the readers and the flushing thread.
 pub(super) struct Memtable {
@@ -259,15 +274,11 @@ impl Memtable {
         loop {
             let next = lock(journal).after(row)?;
             let Some(next) = next else { break };
-            losses.rows(row + 1, next.number - 1);
-            row = next.number;
-            if next.is_whole {
-                let batch = RecordBatch::read(next.records)?;
-                losses.look_at(&batch)?;
-                self.state().add(&batch, row, Instant::now());
-            } else {
-                losses.damaged(row, next.records);
+            let number = next.number;
+            if let Some(batch) = losses.take(row, next)? {
+                self.state().add(&batch, number, Instant::now());
             }
+            row = number;
             if self.is_full() {
                 self.recover_these()?;
             }
@@ -745,7 +756,7 @@ impl Memtable {
         self.files.cut_off(|| truncate(&tables))?;
         let put = self.state().put;
         self.forget(put, false)?;
-        self.journal.as_ref().map_or(Ok(()), |journal| lock(journal).shorten())
+        self.journal.as_ref().map_or(Ok(()), |journal| lock(journal).end())
     }
 
     #[cfg(test)]

@@ -16,6 +16,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::StoreError;
 use super::author_blocks::{BLOCK_BITS, FoldedNames, block_of, end_of_block};
+use super::line_sum;
 use super::pending_redactions::{PENDING, PendingPurge};
 use super::reader::{Reader, RowFilter};
 use super::row::{ConversationMeta, HIDDEN, NOT_SHOWN, StoreKey, line_id, rowid};
@@ -181,7 +182,7 @@ fn mark(tables: &mut Connection, purge: &PendingPurge, most: usize) -> rusqlite:
                 read += 1;
                 let is_theirs = row.get::<_, i64>(3)? & NOT_SHOWN == 0
                     && purge.author().is_at(row.get(2)?)
-                    && keys.of(row.get_ref(1)?.as_str()?) == purge.author;
+                    && keys.of(&line_sum::text(row, 1)?) == purge.author;
                 if is_theirs {
                     found.push(at);
                 }

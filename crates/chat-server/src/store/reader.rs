@@ -1,5 +1,6 @@
 //! Reads pages of lines, and searches.
 
+use std::fs::File;
 use std::iter::Peekable;
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ pub struct Reader {
     memtable: Option<Arc<Memtable>>,
     /// Losses found when it was opened.
     losses: Vec<String>,
+    /// Keeps servers from opening the store.
+    _lock: Option<File>,
 }
 
 /// A page of lines of one conversation.
@@ -69,11 +72,16 @@ pub(super) enum RowFilter<'a> {
 
 impl Reader {
     pub(super) fn new(connection: Shared, memtable: Option<Arc<Memtable>>) -> Self {
-        Self { connection, memtable, losses: Vec::new() }
+        Self { connection, memtable, losses: Vec::new(), _lock: None }
     }
 
     pub(super) fn with_losses(self, losses: Vec<String>) -> Self {
         Self { losses, ..self }
+    }
+
+    /// Adds a lock that keeps servers from opening the store for as long as the reader lives.
+    pub(super) fn with_lock(self, lock: Option<File>) -> Self {
+        Self { _lock: lock, ..self }
     }
 
     pub(super) fn losses(&self) -> &[String] {

@@ -12,6 +12,7 @@ use super::apply::overwriting;
 use super::author_blocks::leave_blocks;
 use super::author_index::spots;
 use super::full_text::indexed;
+use super::line_sum;
 use super::row::{ID_BITS, REDACTED, rowid};
 use super::writer::Writer;
 use crate::util::sync::lock;
@@ -125,13 +126,15 @@ fn blank(change: &Transaction<'_>, places: &[i64]) -> rusqlite::Result<()> {
         "INSERT INTO word (word, rowid, text, author) VALUES ('delete', ?1, ?2, ?3)",
     )?;
     let mut blank = change.prepare_cached(
-        "UPDATE line SET text = '', author = '', account = NULL, flags = flags | ?2
+        "UPDATE line SET text = '', author = '', account = NULL, flags = flags & 65535 | ?2
             WHERE place = ?1",
     )?;
     let mut authors = Vec::new();
     for place in places {
-        let (text, author): (String, String) =
-            line.query_row([place], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (text, author): (String, String) = line.query_row([place], |row| {
+            let (text, author) = (line_sum::text(row, 0)?, line_sum::text(row, 1)?);
+            Ok((text.into_owned(), author.into_owned()))
+        })?;
         words.execute(params![place, indexed(&text), indexed(&author)])?;
         blank.execute(params![place, REDACTED])?;
         authors.push((*place, author));

@@ -3,8 +3,8 @@
 use chat_proto::name::ChannelName;
 use rusqlite::Row;
 
-/// Bits of the line id in a row id: 68 billion lines per conversation, 134 million conversations.
-pub(super) const ID_BITS: u32 = 36;
+use super::line_sum::{self, Columns};
+pub(super) use super::line_sum::{ACTION, BY_OTHER, HIDDEN, ID_BITS, NOT_SHOWN, REDACTED, line_id};
 
 /// The name of a placeholder conversation, which no channel can have. Its floor is the greatest
 /// last id of forgotten channels.
@@ -18,21 +18,6 @@ pub(super) fn rowid(number: u32, id: u64) -> i64 {
     let id = id.min((1 << ID_BITS) - 1);
     i64::from(number) << ID_BITS | i64::try_from(id).unwrap_or(i64::MAX)
 }
-
-pub(super) fn line_id(place: i64) -> u64 {
-    place.unsigned_abs() & ((1 << ID_BITS) - 1)
-}
-
-/// `/me`.
-pub(super) const ACTION: i64 = 1;
-/// By the second party of a private chat.
-pub(super) const BY_OTHER: i64 = 2;
-/// Redacted: only id and time are left.
-pub(super) const REDACTED: i64 = 4;
-/// Hidden by a purge.
-pub(super) const HIDDEN: i64 = 8;
-/// Lines with one of these flags are not shown, though they keep their ids.
-pub(super) const NOT_SHOWN: i64 = REDACTED | HIDDEN;
 
 /// The line stored under an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,16 +97,18 @@ pub(super) struct ConversationMeta {
 
 /// Reads the columns place, time, author, flags, text, account.
 pub(super) fn stored_line(row: &Row<'_>) -> rusqlite::Result<StoredLine> {
-    let flags: i64 = row.get(3)?;
+    let columns = Columns::of(row)?;
+    columns.report();
+    let flags = columns.flags;
     Ok(StoredLine {
-        id: line_id(row.get(0)?),
-        time: row.get(1)?,
-        author: row.get(2)?,
+        id: line_id(columns.place),
+        time: columns.time,
+        author: line_sum::text(row, 2)?.into_owned(),
         action: flags & ACTION != 0,
         by_other: flags & BY_OTHER != 0,
-        account: row.get(5)?,
+        account: columns.account,
         redacted: flags & NOT_SHOWN != 0,
-        text: row.get(4)?,
+        text: line_sum::text(row, 4)?.into_owned(),
     })
 }
 

@@ -225,7 +225,7 @@ impl Reader {
             return Ok(UnreadLines { conversation: at.conversation.clone(), after, lines, others });
         }
         let mut lines = connection.prepare_cached(
-            "SELECT place, time, author, flags, '', account FROM line
+            "SELECT place, time, author, flags & 65535, '', account FROM line
                 WHERE place > ?1 AND place < ?2 AND flags & ?3 = 0 ORDER BY place",
         )?;
         let range = params![rowid(at.number, after), rowid(at.number + 1, 0), NOT_SHOWN];

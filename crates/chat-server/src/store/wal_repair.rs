@@ -89,10 +89,6 @@ fn changes(words: usize, is: Checksum, should: Checksum) -> Vec<WordFix> {
     let missing = (should.0.wrapping_sub(is.0), should.1.wrapping_sub(is.1));
     // The effect on both sums of adding one to the first and to the second word of a pair.
     let (mut first, mut second) = ((1_u32, 1_u32), (0_u32, 1_u32));
-    let next = |(one, other): (u32, u32)| {
-        let one = one.wrapping_add(other);
-        (one, other.wrapping_add(one))
-    };
     for pair in (0..words / 2).rev() {
         for (at, by) in [(2 * pair, first), (2 * pair + 1, second)] {
             // One of the two is odd, since the step from one pair to the next has an inverse.
@@ -106,7 +102,7 @@ fn changes(words: usize, is: Checksum, should: Checksum) -> Vec<WordFix> {
                 found.push((at, added));
             }
         }
-        (first, second) = (next(first), next(second));
+        (first, second) = (next_effect(first), next_effect(second));
     }
     found
 }
@@ -134,7 +130,7 @@ fn apply(frame: &mut Frame, (at, added): WordFix) {
 /// The damage found in a WAL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct WalDamage {
-    /// Frames with one wrong word, which can be repaired.
+    /// Frames with one wrong word, and a header, which can be repaired.
     pub(super) mended: usize,
     /// The first unreadable frame.
     pub(super) lost_from: Option<usize>,
@@ -201,6 +197,21 @@ impl WalFile<'_> {
 
     fn has_salts(&self, frame: &Frame) -> bool {
         frame[8..16] == self.salts
+    }
+
+    /// Returns a header with the salts of the first frame whose checksum the next frame continues,
+    /// and whether the first frame of all continues it.
+    fn new_header(&self) -> io::Result<Option<([u8; HEADER], bool)>> {
+        let Some(first) = self.frame(0)? else { return Ok(None) };
+        for at in 0..self.frames {
+            let Some(frame) = self.frame(at)? else { break };
+            let salts = frame[8..16].try_into().unwrap_or_default();
+            let log = WalFile { salts, ..*self };
+            if salts != [0; 8] && log.goes_on(at + 1, Checksum::stored(&frame[16..]))? {
+                return Ok(Some(new_header(salts, &first)));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether the next frame continues this checksum.
@@ -335,28 +346,52 @@ impl WalFile<'_> {
         Ok(false)
     }
 
-    /// Makes SQLite accept a frame as it is, with those that continue it. Returns the number of
-    /// commits among them.
-    fn accept(&self, at: usize, frame: &Frame, before: Checksum) -> io::Result<usize> {
-        let mut commits = usize::from(is_commit(frame));
-        let mut sum = sum_of(frame, before);
-        let mut stored = Checksum::stored(&frame[16..]);
-        let write = |at, sum: Checksum| {
-            self.file.write_all_at(&self.salts, offset(at) + 8)?;
-            self.file.write_all_at(&sum.to_bytes(), offset(at) + 16)
-        };
-        write(at, sum)?;
-        for at in at + 1..self.frames {
-            let Some(frame) = self.frame(at)? else { break };
+    /// Makes SQLite accept a frame as it is, with those that continue it, and further bad frames
+    /// while commits are behind them. Returns the number of commits among all of them.
+    fn accept(&self, first: usize, before: Checksum) -> io::Result<usize> {
+        let mut commits = 0;
+        let (mut sum, mut stored) = (before, before);
+        let mut last = self.frame_before(first)?;
+        for at in first..self.frames {
+            let Some(mut frame) = self.frame(at)? else { break };
             let own = Checksum::stored(&frame[16..]);
-            if !self.has_salts(&frame) || sum_of(&frame, stored) != own {
+            let is_whole = self.has_salts(&frame) && sum_of(&frame, stored) == own;
+            if at > first && !is_whole && self.commits_behind(at)? == 0 {
                 break;
             }
+            if word(&frame[..], 0) == 0 {
+                // Its page number is unknown: repeat the frame before.
+                *frame = *last;
+                frame[4..8].fill(0);
+                if word(&frame[..], 0) == 0 {
+                    break;
+                }
+            }
             (stored, sum) = (own, sum_of(&frame, sum));
-            write(at, sum)?;
+            frame[8..16].copy_from_slice(&self.salts);
+            frame[16..24].copy_from_slice(&sum.to_bytes());
+            self.file.write_all_at(&frame[..], offset(at))?;
             commits += usize::from(is_commit(&frame));
+            last = frame;
         }
         Ok(commits)
+    }
+
+    /// Returns the frame before another one; before the first, the first page of the database.
+    fn frame_before(&self, at: usize) -> io::Result<Box<Frame>> {
+        if let Some(before) = at.checked_sub(1)
+            && let Some(frame) = self.frame(before)?
+        {
+            return Ok(frame);
+        }
+        let mut frame = Box::new([0; FRAME]);
+        if let Some(database) = self.database
+            && database.metadata()?.len() >= PAGE as u64
+        {
+            frame[..4].copy_from_slice(&1_u32.to_be_bytes());
+            database.read_exact_at(&mut frame[FRAME_HEADER..], 0)?;
+        }
+        Ok(frame)
     }
 
     /// Records a frame beyond repair.
@@ -369,7 +404,7 @@ impl WalFile<'_> {
     ) -> io::Result<()> {
         let mut lost = self.commits_behind(at)? + usize::from(was_whole && is_commit(frame));
         if cure == RepairMode::Accept && lost > 0 {
-            let accepted = self.accept(at, frame, before)?;
+            let accepted = self.accept(at, before)?;
             damage.accepted = (accepted > 0).then_some(at);
             lost = lost.saturating_sub(accepted);
             if lost == 0 {
@@ -379,7 +414,9 @@ impl WalFile<'_> {
         damage.lost_commits = lost;
         // Without a commit behind it, it was being written when the server ended, or was rolled
         // back.
-        let may_be_commit = self.has_salts(frame) && is_commit(frame);
+        let is_a_commit = |frame: &Frame| self.has_salts(frame) && is_commit(frame);
+        let may_be_commit =
+            is_a_commit(frame) || self.frame(at + 1)?.is_some_and(|next| is_a_commit(&next));
         damage.lost_from = (lost > 0 || may_be_commit).then_some(at);
         Ok(())
     }
@@ -419,27 +456,44 @@ pub(super) fn look(database: &Path, cure: RepairMode) -> io::Result<WalDamage> {
     file.read_exact_at(&mut header, 0)?;
     let mut salts = [0; 8];
     file.read_exact_at(&mut salts, offset(0) + 8)?;
-    let Some(right) = right_header(&header, salts) else {
-        // Some file systems fill an empty WAL with zeros after a power cut.
-        damage.lost_from = (header != [0; HEADER]).then_some(0);
-        return Ok(damage);
-    };
-    if right != header {
-        damage.mended += 1;
-        if mend {
-            file.write_all_at(&right, 0)?;
-        }
-    }
-    let salts = right[16..24].try_into().unwrap_or_default();
     let database = File::open(database).ok();
     let (database, frames) = (database.as_ref(), (length - HEADER) / FRAME);
-    let log = WalFile { file: &file, database, frames, salts };
+    let mut log = WalFile { file: &file, database, frames, salts };
+    let mut is_begun_anew = false;
+    let right = match right_header(&header, salts) {
+        Some(right) => {
+            damage.mended += usize::from(right != header);
+            right
+        }
+        None => match (log.new_header()?, cure) {
+            (Some((header, true)), _) => {
+                damage.mended += 1;
+                header
+            }
+            (Some((header, false)), RepairMode::Accept) => {
+                is_begun_anew = true;
+                header
+            }
+            (found, _) => {
+                // Some file systems fill an empty WAL with zeros after a power cut.
+                damage.lost_from = (header != [0; HEADER] || found.is_some()).then_some(0);
+                return Ok(damage);
+            }
+        },
+    };
+    if mend && right != header {
+        file.write_all_at(&right, 0)?;
+    }
+    log.salts = right[16..24].try_into().unwrap_or_default();
     let mut sum = Checksum::stored(&right[24..]);
     for at in 0..log.frames {
         let Some(frame) = log.frame(at)? else { break };
         let mut right = frame;
         if !log.has_salts(&right) || sum_of(&right, sum) != Checksum::stored(&right[16..]) {
-            let mended = match log.mended(at, &right, sum)? {
+            // With a header that it doesn't continue, its checksum says nothing.
+            let repair =
+                if is_begun_anew && at == 0 { Repair::No } else { log.mended(at, &right, sum)? };
+            let mended = match repair {
                 Repair::As(mended) => mended,
                 mended => {
                     let was_whole = matches!(mended, Repair::InSomeWay);
@@ -488,6 +542,41 @@ pub(super) fn wipe_behind(database: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Returns a header with these salts, and whether the first frame continues it.
+fn new_header(salts: [u8; 8], first: &Frame) -> ([u8; HEADER], bool) {
+    let mut header = [0; HEADER];
+    header[..4].copy_from_slice(&MAGIC.to_be_bytes());
+    header[4..8].copy_from_slice(&VERSION.to_be_bytes());
+    header[8..12].copy_from_slice(&(PAGE as u64).to_be_bytes()[4..]);
+    header[16..24].copy_from_slice(&salts);
+    let sum = |header: &[u8; HEADER]| Checksum::default().over(&header[..24]);
+    // Unknown is the sequence number. It follows from the checksum of the frame.
+    let (is, stored) = (sum_of(first, sum(&header)), Checksum::stored(&first[16..]));
+    let missing = (stored.0.wrapping_sub(is.0), stored.1.wrapping_sub(is.1));
+    let by = (0..PAIRS_BEHIND_SEQUENCE).fold((0, 1), |by, _| next_effect(by));
+    let number = match by {
+        (odd, _) if odd % 2 == 1 => missing.0.wrapping_mul(inverse(odd)),
+        (_, odd) => missing.1.wrapping_mul(inverse(odd)),
+    };
+    let is_exact =
+        (by.0.wrapping_mul(number), by.1.wrapping_mul(number)) == missing && first[8..16] == salts;
+    if is_exact {
+        add_to_word(&mut header, 12, number);
+    }
+    let sum = sum(&header).to_bytes();
+    header[24..].copy_from_slice(&sum);
+    (header, is_exact)
+}
+
+/// Pairs of words that are summed behind the sequence number, up to the end of the first frame.
+const PAIRS_BEHIND_SEQUENCE: usize = 2 + PAGE / 8;
+
+/// The effect of adding one to a word on both sums, one pair of words later.
+fn next_effect((one, other): (u32, u32)) -> (u32, u32) {
+    let one = one.wrapping_add(other);
+    (one, other.wrapping_add(one))
+}
+
 /// Returns the repaired header, if one word is wrong. Where several fixes are possible, the salts
 /// of the first frame decide.
 fn right_header(header: &[u8; HEADER], salts: [u8; 8]) -> Option<[u8; HEADER]> {
@@ -525,11 +614,17 @@ mod tests {
 
     /// A WAL with a commit per row, as a killed process leaves it.
     fn killed(folder: &Path, rows: i64) -> PathBuf {
+        killed_after(folder, rows, "")
+    }
+
+    /// The same after another statement.
+    fn killed_after(folder: &Path, rows: i64, statement: &str) -> PathBuf {
         let path = folder.join("some.db");
         let some = Connection::open(&path).unwrap();
         some.pragma_update(None, "journal_mode", "wal").unwrap();
         some.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
         some.execute_batch("CREATE TABLE some (n INTEGER, text TEXT)").unwrap();
+        some.execute_batch(statement).unwrap();
         for n in 1..=rows {
             some.execute("INSERT INTO some VALUES (?1, ?2)", (n, format!("row {n} ").repeat(30)))
                 .unwrap();
@@ -599,6 +694,77 @@ mod tests {
         let damage = look(&left, RepairMode::Accept).unwrap();
         assert_eq!((damage.accepted, damage.lost_from), (Some(frames - 5), None));
         assert_eq!(rows(&left), 20, "later frames have the page again");
+    }
+
+    #[test]
+    fn two_bad_frames_after_each_other_hide_no_commit_behind_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = killed(folder.path(), 10);
+        let wal = folder.path().join("left.db-wal");
+        let (main, mut bytes) = (fs::read(&left).unwrap(), fs::read(&wal).unwrap());
+        let frames = (bytes.len() - HEADER) / FRAME;
+        for at in [frames - 5, frames - 4] {
+            let begin = HEADER + at * FRAME + 1000;
+            bytes[begin..begin + 512].fill(0xAA);
+        }
+        fs::write(&wal, &bytes).unwrap();
+        let damage = look(&left, RepairMode::Accept).unwrap();
+        assert_eq!((damage.accepted, damage.lost_from), (Some(frames - 5), None));
+        assert_eq!(rows(&left), 10, "later frames have the pages again");
+        // A page of the disk that was zeroed takes the header of a frame with it.
+        fs::write(&left, &main).unwrap();
+        let begin = HEADER + (frames - 4) * FRAME;
+        bytes[begin - 2000..begin + 2000].fill(0);
+        fs::write(&wal, &bytes).unwrap();
+        let damage = look(&left, RepairMode::Accept).unwrap();
+        assert_eq!((damage.accepted, damage.lost_from), (Some(frames - 5), None));
+        assert_eq!(rows(&left), 10, "later frames have the pages again");
+    }
+
+    #[test]
+    fn a_zeroed_begin_of_a_log_hides_no_commit_behind_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = killed_after(folder.path(), 10, "PRAGMA wal_checkpoint(TRUNCATE)");
+        let wal = folder.path().join("left.db-wal");
+        let (main, bytes) = (fs::read(&left).unwrap(), fs::read(&wal).unwrap());
+        for zeroed in [8..24, 0..HEADER, 0..512, 0..4096, 0..HEADER + FRAME + 512] {
+            let mut damaged = bytes.clone();
+            damaged[zeroed.clone()].fill(0);
+            fs::write(&left, &main).unwrap();
+            fs::write(&wal, &damaged).unwrap();
+            let is_header = zeroed.end <= HEADER;
+            let as_what = if is_header { (1, None, None) } else { (0, Some(0), None) };
+            let found = look(&left, RepairMode::None).unwrap();
+            assert_eq!(found.lost_from, (!is_header).then_some(0), "{zeroed:?}");
+            assert!(fs::read(&wal).unwrap() == damaged, "{zeroed:?}");
+            let found = look(&left, RepairMode::Accept).unwrap();
+            assert_eq!((found.mended, found.accepted, found.lost_from), as_what, "{zeroed:?}");
+            assert_eq!(rows(&left), 10, "{zeroed:?}");
+        }
+    }
+
+    #[test]
+    fn a_zeroed_frame_header_hides_no_commit_behind_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = killed_after(folder.path(), 10, "PRAGMA wal_checkpoint(TRUNCATE)");
+        let wal = folder.path().join("left.db-wal");
+        let (main, bytes) = (fs::read(&left).unwrap(), fs::read(&wal).unwrap());
+        let frames = (bytes.len() - HEADER) / FRAME;
+        for at in [0, frames - 3, frames - 2] {
+            let begin = HEADER + at * FRAME;
+            let mut bytes = bytes.clone();
+            bytes[begin..begin + 512].fill(0);
+            fs::write(&left, &main).unwrap();
+            fs::write(&wal, &bytes).unwrap();
+            let damage = look(&left, RepairMode::Accept).unwrap();
+            if at == frames - 2 {
+                // Nothing behind the next frame confirms it.
+                assert_eq!((damage.accepted, damage.lost_from), (None, Some(at)));
+            } else {
+                assert_eq!((damage.accepted, damage.lost_from), (Some(at), None));
+                assert_eq!(rows(&left), 10, "frame {at}: later frames have the page again");
+            }
+        }
     }
 
     #[test]

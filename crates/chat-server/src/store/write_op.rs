@@ -1,5 +1,6 @@
 //! Write operations, the parts of a commit.
 
+use super::line_sum::Columns;
 use super::row::{ACTION, BY_OTHER, REDACTED};
 
 /// A write operation. Later operations of a commit see earlier ones.
@@ -57,6 +58,15 @@ pub(super) struct LineColumns<'a> {
     pub(super) account: Option<u64>,
     pub(super) author: &'a str,
     pub(super) text: &'a str,
+}
+
+impl LineColumns<'_> {
+    /// Returns the flags of a new row with its checksum.
+    pub(super) fn flags_with_sum(&self, place: i64, time: i64) -> i64 {
+        let &Self { flags, account, author, text } = self;
+        let (author, text) = (author.as_bytes(), text.as_bytes());
+        Columns { place, time, flags, account, author, text }.flags_with_sum()
+    }
 }
 
 impl<'a> NewLine<'a> {

@@ -10,6 +10,7 @@ use super::apply::{forget_conversation, overwriting, write};
 use super::author_blocks::{end_of_block, leave_blocks};
 use super::checkpoint::overwrite_failed;
 use super::full_text::indexed;
+use super::line_sum;
 use super::memtable::{self, Memtable, RecordBatch};
 use super::reader::Reader;
 use super::row::{OnceRow, REDACTED, line_id, rowid};
@@ -242,7 +243,8 @@ impl Writer {
                     (SELECT floor FROM conversation WHERE number = ?2) ORDER BY place LIMIT ?3",
             )?;
             let rows = due.query_map(params![rowid(number, 0), number, most], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                let (text, author) = (line_sum::text(row, 2)?, line_sum::text(row, 3)?);
+                Ok((row.get(0)?, row.get(1)?, text.into_owned(), author.into_owned()))
             })?;
             rows.collect::<rusqlite::Result<Vec<(i64, i64, String, String)>>>()?
         };

@@ -142,7 +142,7 @@ fn room(directory: &Path, report: &mut CheckReport) -> io::Result<()> {
 }
 
 fn database(directory: &Path, runs: bool, report: &mut CheckReport) -> io::Result<()> {
-    let faults = match Store::open_to_copy(directory) {
+    let faults = match Store::open_to_check(directory) {
         Ok(reader) => reader.faults(),
         Err(OpenError::Missing { .. }) if !runs => {
             return report.ok("database: there is none yet; the server makes it");

@@ -64,6 +64,20 @@ impl Journal {
         Ok(Self { connection, has_room: has_room_to_spare(directory), has_sums })
     }
 
+    /// Opens the journal of a store that no server has open, if it exists, and changes no file.
+    pub(super) fn open_to_read(directory: &Path) -> rusqlite::Result<Option<Self>> {
+        let path = directory.join(JOURNAL_FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let connection = identity::open_untouched(&path)?;
+        if !connection.table_exists(None, "batch")? || !connection.table_exists(None, "store")? {
+            return Ok(None);
+        }
+        let has_sums = has_sums(&connection)?;
+        Ok(Some(Self { connection, has_room: false, has_sums }))
+    }
+
     /// Watches its WAL; see [`Wal::of`] for `is_long`.
     pub(in crate::store) fn wal(
         &mut self,
@@ -195,6 +209,12 @@ impl Journal {
         Ok(truncate(&self.connection)?)
     }
 
+    /// Marks the store as stopped cleanly, and shortens the WAL.
+    pub(super) fn end(&mut self) -> Result<(), StoreError> {
+        identity::note_stopped(&self.connection)?;
+        self.shorten()
+    }
+
     pub(in crate::store) fn connection(&self) -> &Connection {
         &self.connection
     }
@@ -209,8 +229,7 @@ fn delete(connection: &mut Connection, row: i64) -> Result<(), StoreError> {
 
 /// Adds the checksum column. On a full disk, rows go without.
 fn give_sums(connection: &Connection) -> rusqlite::Result<bool> {
-    let sql = "SELECT count(*) FROM pragma_table_info('batch') WHERE name = 'sum'";
-    if connection.query_row(sql, (), |row| row.get::<_, i64>(0))? > 0 {
+    if has_sums(connection)? {
         return Ok(true);
     }
     let given = connection.execute("ALTER TABLE batch ADD COLUMN sum INTEGER", ());
@@ -218,6 +237,11 @@ fn give_sums(connection: &Connection) -> rusqlite::Result<bool> {
         tracing::debug!(%error, "can't add checksums to the journal");
     }
     Ok(given.is_ok())
+}
+
+fn has_sums(connection: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) FROM pragma_table_info('batch') WHERE name = 'sum'";
+    connection.query_row(sql, (), |row| row.get::<_, i64>(0)).map(|columns| columns > 0)
 }
 
 /// Returns the last row of a journal that a server may have open.
@@ -239,7 +263,7 @@ fn ask(directory: &Path, sql: &str) -> rusqlite::Result<Option<i64>> {
     if !path.exists() {
         return Ok(None);
     }
-    let connection = crate::store::read_connection(&path)?;
+    let connection = identity::open_untouched(&path)?;
     if !connection.table_exists(None, "batch")? {
         return Ok(None);
     }

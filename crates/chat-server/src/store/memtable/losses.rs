@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::journal::JournalRow;
 use super::record::RecordBatch;
-use crate::store::row::{line_id, rowid};
+use crate::store::row::{FORGOTTEN, MAX_NUMBER, line_id, rowid};
 use crate::store::{Shared, StoreError};
 use crate::util::sync::lock;
 
@@ -41,14 +42,14 @@ impl Losses {
     }
 
     /// Records missing rows, unless the range is empty.
-    pub(super) fn rows(&mut self, first: i64, last: i64) {
+    fn rows(&mut self, first: i64, last: i64) {
         if first <= last {
             self.rows.push((first, last));
         }
     }
 
     /// Records a damaged row. Its content is no more than a hint.
-    pub(super) fn damaged(&mut self, row: i64, records: Vec<u8>) {
+    fn damaged(&mut self, row: i64, records: Vec<u8>) {
         self.rows(row, row);
         // Clients may have seen its ids.
         let Ok(batch) = RecordBatch::read(records) else { return };
@@ -57,8 +58,23 @@ impl Losses {
         }
     }
 
-    /// Examines the next row.
-    pub(super) fn look_at(&mut self, batch: &RecordBatch) -> Result<(), StoreError> {
+    /// Examines the next row after another one. Returns its batch unless it is damaged.
+    pub(super) fn take(
+        &mut self,
+        before: i64,
+        next: JournalRow,
+    ) -> Result<Option<RecordBatch>, StoreError> {
+        self.rows(before + 1, next.number - 1);
+        if !next.is_whole {
+            self.damaged(next.number, next.records);
+            return Ok(None);
+        }
+        let batch = RecordBatch::read(next.records)?;
+        self.look_at(&batch)?;
+        Ok(Some(batch))
+    }
+
+    fn look_at(&mut self, batch: &RecordBatch) -> Result<(), StoreError> {
         for part in batch.parts().filter(|part| part.lines > 0) {
             let (number, id) = (part.number, part.last);
             match self.last_of(number)? {
@@ -99,11 +115,8 @@ impl Losses {
         Ok(known)
     }
 
-    /// Logs and records the losses.
-    pub(super) fn tell(self) -> Result<(), StoreError> {
-        if self.rows.is_empty() && self.lines.is_empty() && self.orphans.is_empty() {
-            return Ok(());
-        }
+    /// Returns the losses, one sentence each.
+    pub(super) fn sentences(&self) -> Result<Vec<String>, StoreError> {
         let tables = lock(&self.tables);
         let mut told = Vec::new();
         for (first, last) in &self.rows {
@@ -112,7 +125,7 @@ impl Losses {
             ));
         }
         for (number, first, last) in &self.lines {
-            let name = name_of(&tables, *number)?;
+            let name = name_of(&tables, i64::from(*number))?;
             told.push(format!("the lines {first} to {last} of {name} are missing"));
         }
         for (first, last) in self.orphans.values() {
@@ -120,12 +133,27 @@ impl Losses {
                 "the lines {first} to {last} of a conversation that was made shortly before are missing, with the conversation"
             ));
         }
+        Ok(told)
+    }
+
+    /// Logs and records the losses.
+    pub(super) fn tell(self) -> Result<(), StoreError> {
+        let told = self.sentences()?;
+        if told.is_empty() {
+            return Ok(());
+        }
+        let tables = lock(&self.tables);
         // Their ids aren't given again.
         for (number, last) in &self.last {
             let Some(last) = last else { continue };
             tables
                 .prepare_cached("UPDATE conversation SET last = max(last, ?2) WHERE number = ?1")?
                 .execute(params![number, last])?;
+        }
+        if let Some(last) = self.orphans.values().map(|(_, last)| *last).max() {
+            let number = self.orphans.keys().max().copied().unwrap_or_default();
+            let end = i64::try_from(last).unwrap_or(i64::MAX);
+            skip_in_new_channels(&tables, number, end)?;
         }
         note(&tables, &told);
         Ok(())
@@ -149,8 +177,19 @@ pub(in crate::store) fn note(tables: &Connection, told: &[String]) {
     }
 }
 
+/// Makes a channel that is made again, perhaps by the name of a lost one, begin after this id. The
+/// placeholder of forgotten channels gets a number after all others and this one.
+fn skip_in_new_channels(tables: &Connection, number: u32, last: i64) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO conversation (number, name, open, last, floor)
+            SELECT max(?2, coalesce(max(number), 0)) + 1, ?1, 0, ?3, ?3 FROM conversation
+            HAVING max(?2, coalesce(max(number), 0)) < ?4
+                OR EXISTS (SELECT * FROM conversation WHERE name = ?1)
+            ON CONFLICT (name) DO UPDATE SET last = max(last, ?3), floor = max(floor, ?3)";
+    tables.execute(sql, params![FORGOTTEN, number, last, MAX_NUMBER]).map(drop)
+}
+
 /// Returns the name of a conversation for the log.
-fn name_of(tables: &Connection, number: u32) -> rusqlite::Result<String> {
+pub(in crate::store) fn name_of(tables: &Connection, number: i64) -> rusqlite::Result<String> {
     let sql = "SELECT shown FROM conversation WHERE number = ?1";
     let shown: Option<String> = tables.query_row(sql, [number], |row| row.get(0)).optional()?;
     Ok(match shown {

@@ -12,8 +12,9 @@ use crate::store::StoreError;
 use crate::store::apply::write_other;
 use crate::store::author_blocks::AuthorBlocks;
 use crate::store::full_text::indexed;
+use crate::store::line_sum;
 use crate::store::row::{ID_BITS, NOT_SHOWN, OnceRow, REDACTED, line_id, rowid};
-use crate::store::write_op::{AccountOp, WriteOp};
+use crate::store::write_op::{AccountOp, LineColumns, WriteOp};
 
 /// Flushes chunks in the order of their conversation numbers, all or none. Existing lines stay as
 /// they are, so that a journal can be replayed. Returns the idempotency keys in them.
@@ -88,6 +89,8 @@ fn put_conversation(
                         continue;
                     }
                     let at = rowid(number, id);
+                    let columns = LineColumns { flags, account, author, text };
+                    let flags = columns.flags_with_sum(at, time);
                     statements.line.execute(params![at, time, author, flags, text, account])?;
                     authors.extend(account);
                     yielder.line_done();
@@ -146,13 +149,13 @@ pub(super) fn index(
             let (mut lines, mut last) = (0, None);
             while let Some(row) = rows.next()? {
                 let at: i64 = row.get(0)?;
-                let (text, author) = (row.get_ref(1)?, row.get_ref(2)?);
+                let (text, author) = (line_sum::text(row, 1)?, line_sum::text(row, 2)?);
                 let flags: i64 = row.get(3)?;
                 if flags & NOT_SHOWN == 0 {
-                    blocks.add(number, line_id(at), author.as_str()?)?;
+                    blocks.add(number, line_id(at), &author)?;
                 }
                 if flags & REDACTED == 0 {
-                    let (text, author) = (indexed(text.as_str()?), indexed(author.as_str()?));
+                    let (text, author) = (indexed(&text), indexed(&author));
                     word.execute(params![at, text, author])?;
                 }
                 last = Some(at);

@@ -152,6 +152,128 @@ fn a_log_that_is_missing_is_refused() {
     assert_eq!(dir.lines(), 3);
 }
 
+/// Adds the index of a WAL with this many frames, so many of them written to the database.
+fn add_index(dir: &Dir, file: &str, frames: u32, written: u32) {
+    let mut index = vec![0; 32_768];
+    index[16..20].copy_from_slice(&frames.to_ne_bytes());
+    index[96..100].copy_from_slice(&written.to_ne_bytes());
+    fs::write(dir.path(&format!("{file}-shm")), index).unwrap();
+}
+
+/// The files themselves have all of their WALs but later commits, and no mark shows those.
+fn written(lines: u64) -> Dir {
+    let dir = Dir::killed(lines);
+    for file in ["chat.db", "recent.db"] {
+        let connection = Connection::open(dir.path(file)).unwrap();
+        assert!(connection.table_exists(None, "store").unwrap());
+    }
+    assert!(!dir.path("chat.db-wal").exists() && !dir.path("recent.db-wal").exists());
+    dir
+}
+
+#[test]
+fn a_log_that_is_missing_long_after_the_start_is_refused() {
+    for (file, mismatch) in
+        [("chat.db", Mismatch::TablesBehind), ("recent.db", Mismatch::JournalBehind)]
+    {
+        for is_emptied in [false, true] {
+            let dir = written(3);
+            add_index(&dir, file, 40, 39);
+            if is_emptied {
+                fs::write(dir.path(&format!("{file}-wal")), "").unwrap();
+            }
+            dir.is_refused(mismatch);
+            // The database has all of it.
+            add_index(&dir, file, 40, 40);
+            assert_eq!(dir.lines(), 3, "{file}");
+        }
+    }
+    // Lines that only the log had.
+    let dir = Dir(tempfile::tempdir().unwrap());
+    let (writer, readers) = dir.open().unwrap().into_parts();
+    let killed = dir.with_lines(writer, 1, 3);
+    killed.take(&dir, "recent.db-shm");
+    killed.remove("recent.db-wal");
+    killed.is_refused(Mismatch::JournalBehind);
+    drop(readers);
+}
+
+#[test]
+fn a_log_that_was_removed_under_a_server_that_stopped_cleanly_is_not_missed() {
+    for file in ["chat.db", "recent.db"] {
+        let dir = Dir(tempfile::tempdir().unwrap());
+        let (mut writer, readers) = dir.open().unwrap().into_parts();
+        writer.commit(&[GENERAL, said(1, 1, "alice", "a line")]).unwrap();
+        dir.remove(&format!("{file}-wal"));
+        writer.checkpoint().unwrap();
+        let left = dir.copy();
+        left.take(&dir, "chat.db-shm");
+        left.take(&dir, "recent.db-shm");
+        drop((writer, readers));
+        let cut = left.copy();
+        assert!(!left.path(&format!("{file}-wal")).exists());
+        assert_eq!(left.lines(), 1, "{file}");
+        // After a power cut an index may be older than the stop.
+        add_index(&cut, file, 40, 10);
+        assert_eq!(cut.lines(), 1, "{file}");
+        // The mark is of that stop alone.
+        let (writer, readers) = cut.open().unwrap().into_parts();
+        let killed = cut.with_lines(writer, 2, 3);
+        drop(readers);
+        for file in ["chat.db", "recent.db"] {
+            drop(Connection::open(killed.path(file)).map(|file| file.table_exists(None, "store")));
+        }
+        add_index(&killed, file, 40, 39);
+        assert!(killed.open().is_err(), "{file}");
+    }
+}
+
+#[test]
+fn ids_of_a_lost_channel_are_not_given_again() {
+    let dir = Dir::killed(3);
+    let mut log = fs::read(dir.path("chat.db-wal")).unwrap();
+    log[..8192].fill(0);
+    fs::write(dir.path("chat.db-wal"), log).unwrap();
+    for _ in 0..2 {
+        let (writer, readers) = dir.open().unwrap().into_parts();
+        let known = writer.conversations().unwrap();
+        let [placeholder] = &known[..] else { panic!("{known:?}") };
+        assert!(placeholder.is_of_forgotten() && placeholder.number > 1, "{placeholder:?}");
+        assert_eq!(placeholder.last, 3);
+        let faults = readers.reader().unwrap().faults().unwrap();
+        assert!(faults.iter().any(|fault| fault.contains("the lines 1 to 3")), "{faults:?}");
+    }
+}
+
+#[test]
+fn a_log_without_a_commit_beside_rows_is_taken() {
+    // The tables couldn't be written at a clean stop, and the next start was killed at once.
+    let dir = Dir::killed(3);
+    let open = || {
+        let journal = Connection::open(dir.path("recent.db")).unwrap();
+        assert!(journal.table_exists(None, "store").unwrap());
+        journal
+    };
+    drop(open());
+    let killed = {
+        let _journal = open();
+        assert_eq!(fs::metadata(dir.path("recent.db-wal")).unwrap().len(), 0);
+        let killed = dir.copy();
+        killed.take(&dir, "recent.db-shm");
+        killed
+    };
+    assert_eq!(killed.lines(), 3);
+    // The log was truncated by SQLite, which was killed before it removed the index.
+    let dir = Dir::killed(3);
+    let journal = Connection::open(dir.path("recent.db")).unwrap();
+    journal.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(())).unwrap();
+    assert_eq!(fs::metadata(dir.path("recent.db-wal")).unwrap().len(), 0);
+    let killed = dir.copy();
+    killed.take(&dir, "recent.db-shm");
+    drop(journal);
+    assert_eq!(killed.lines(), 3);
+}
+
 #[test]
 fn a_backup_by_hand_beside_files_of_the_old_store_is_refused() {
     let backup = tempfile::tempdir().unwrap();
