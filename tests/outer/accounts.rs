@@ -74,16 +74,16 @@ async fn an_account_and_its_data_survive_a_kill() {
     }
     let (mut device, ..) = sign_in(&server, PASSWORD).await;
     let (rows, _) = device.ask_json("/ignore").await;
-    let told = of_type(&rows, "notice");
-    assert!(told.last().unwrap()["text"].as_str().unwrap().contains("mallory"), "{rows:?}");
+    let output = of_type(&rows, "notice");
+    assert!(output.last().unwrap()["text"].as_str().unwrap().contains("mallory"), "{rows:?}");
 }
 
 #[tokio::test]
 async fn read_markers_stay_right_with_a_killed_and_an_idle_device() {
     let server = TestServer::start_unpaced().await;
-    let mut desk = server.person_in("alice", ClientFormat::Json).await;
-    desk.ask_json(&format!("/register {PASSWORD}")).await;
-    desk.ask_json("/create general").await;
+    let mut laptop = server.person_in("alice", ClientFormat::Json).await;
+    laptop.ask_json(&format!("/register {PASSWORD}")).await;
+    laptop.ask_json("/create general").await;
     let (phone, ..) = sign_in(&server, PASSWORD).await;
     let (mut tablet, ..) = sign_in(&server, PASSWORD).await;
     let mut bob = server.person_in("bob", ClientFormat::Json).await;
@@ -92,14 +92,14 @@ async fn read_markers_stay_right_with_a_killed_and_an_idle_device() {
     drop(phone);
     bob.ask_json("two").await;
     // Both devices have shown both messages; nothing was typed since.
-    for device in [&mut desk, &mut tablet] {
+    for device in [&mut laptop, &mut tablet] {
         while device.json().await["text"] != "two" {}
     }
     let (mut phone, rows, _) = sign_in(&server, PASSWORD).await;
     let unread = of_type(&rows, "unread");
     assert_eq!((&unread[0]["count"], &unread[0]["after"]), (&2.into(), &0.into()));
     // Read on one device is read on all.
-    desk.ask_json("I saw that").await;
+    laptop.ask_json("I saw that").await;
     assert_eq!(phone.json().await["text"], "I saw that");
     let (_again, rows, _) = sign_in(&server, PASSWORD).await;
     assert!(of_type(&rows, "unread").is_empty(), "{rows:?}");
@@ -108,9 +108,9 @@ async fn read_markers_stay_right_with_a_killed_and_an_idle_device() {
     assert_eq!((of_type(&rows, "user").len(), &ok["count"]), (2, &2.into()));
     // The other devices receive a message of one device; that one doesn't.
     tablet.ask_json("/msg bob psst").await;
-    for device in [&mut desk, &mut phone] {
-        let told = device.read_until(|line| line.contains("psst")).await;
-        assert!(told.last().unwrap().contains(r#""from":"alice","to":"bob""#), "{told:?}");
+    for device in [&mut laptop, &mut phone] {
+        let output = device.read_until(|line| line.contains("psst")).await;
+        assert!(output.last().unwrap().contains(r#""from":"alice","to":"bob""#), "{output:?}");
     }
     tablet.expect_nothing().await;
 }
@@ -251,18 +251,18 @@ async fn signing_in_to_a_banned_account_ejects_the_client() {
     host.ask_json("/ban alice").await;
     let mut wolf = server.person_in("wolf", ClientFormat::Json).await;
     wolf.ask_json("/enter club").await;
-    let (mut told, ok) = wolf.ask_json(&format!("/login alice {PASSWORD}")).await;
+    let (mut output, ok) = wolf.ask_json(&format!("/login alice {PASSWORD}")).await;
     assert_eq!(ok["type"], "ok");
-    told.extend(wolf.ask_json("/info").await.0);
-    assert_eq!(of_type(&told, "kicked")[0]["channel"], "#club", "{told:?}");
+    output.extend(wolf.ask_json("/info").await.0);
+    assert_eq!(of_type(&output, "kicked")[0]["channel"], "#club", "{output:?}");
     assert_eq!(wolf.ask_json("/history club").await.1["code"], "banned");
     // So is a user who takes a banned name.
     host.ask_json("/ban mallory").await;
     let mut other = server.person_in("other", ClientFormat::Json).await;
     other.ask_json("/enter club").await;
     other.ask_json("/name mallory").await;
-    let (told, _) = other.ask_json("/info").await;
-    assert_eq!(of_type(&told, "kicked")[0]["channel"], "#club", "{told:?}");
+    let (output, _) = other.ask_json("/info").await;
+    assert_eq!(of_type(&output, "kicked")[0]["channel"], "#club", "{output:?}");
 }
 
 #[tokio::test]
@@ -311,8 +311,8 @@ async fn state_before_registration_moves_to_the_account() {
     let mut server = setup.start().await;
     let (mut alice, ..) = sign_in(&server, PASSWORD).await;
     let (rows, _) = alice.ask_json("/ignore").await;
-    let told = of_type(&rows, "notice");
-    assert!(told.last().unwrap()["text"].as_str().unwrap().contains("mallory"), "{rows:?}");
+    let output = of_type(&rows, "notice");
+    assert!(output.last().unwrap()["text"].as_str().unwrap().contains("mallory"), "{rows:?}");
     let (rows, _) = alice.ask_json("/whois alice").await;
     assert_eq!(rows[0]["reason"], "at sea", "{rows:?}");
     // An acknowledged change is stored.
@@ -350,10 +350,10 @@ async fn the_topics_and_reasons_of_an_account_are_erased_with_it() {
     alice.ask_json(&format!("/forget {PASSWORD}")).await;
     let mut removed = Vec::new();
     while removed.len() < 2 {
-        let told = bob.json().await;
-        if told["type"] == "topic" {
-            assert!(told["topic"].is_null(), "{told}");
-            removed.push(told["channel"].as_str().unwrap().to_owned());
+        let output = bob.json().await;
+        if output["type"] == "topic" {
+            assert!(output["topic"].is_null(), "{output}");
+            removed.push(output["channel"].as_str().unwrap().to_owned());
         }
     }
     removed.sort();
@@ -375,9 +375,9 @@ async fn the_topics_and_reasons_of_an_account_are_erased_with_it() {
                 (Some("ok"), count),
                 "{rows:?}"
             );
-            let told = format!("{rows:?}");
+            let output = format!("{rows:?}");
             for gone in ["alice made this", "alice says so", "she was rude", "+rude"] {
-                assert!(!told.contains(gone), "{line}: {told}");
+                assert!(!output.contains(gone), "{line}: {output}");
             }
         }
     }

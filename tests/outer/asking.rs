@@ -138,14 +138,14 @@ async fn all_hits_and_all_mentions_are_reachable_by_pages() {
     }
     // The text format states what to type.
     bob.take_format(ClientFormat::Text).await;
-    let told = bob.ask("/search in:#general deploy before:2999-01-01").await;
-    assert_eq!(told.len(), 44, "{told:?}");
-    let told = bob.ask("/search deploy").await;
-    let next = told.last().unwrap().split_once("narrow it. ").unwrap().1;
+    let output = bob.ask("/search in:#general deploy before:2999-01-01").await;
+    assert_eq!(output.len(), 44, "{output:?}");
+    let output = bob.ask("/search deploy").await;
+    let next = output.last().unwrap().split_once("narrow it. ").unwrap().1;
     let next = next.strip_suffix(" shows older ones.").unwrap();
     assert!(next.starts_with("/search before:"), "{next}");
-    let told = bob.ask(next).await;
-    assert_eq!(told.len(), 51, "{told:?}");
+    let output = bob.ask(next).await;
+    assert_eq!(output.len(), 51, "{output:?}");
 }
 
 #[tokio::test]

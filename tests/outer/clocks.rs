@@ -56,9 +56,9 @@ impl Machine {
 }
 
 async fn ok(client: &mut TestClient, line: &str) -> (Vec<Value>, Value) {
-    let told = client.ask_json(line).await;
-    assert_eq!(told.1["type"], "ok", "{line}: {}", told.1);
-    told
+    let output = client.ask_json(line).await;
+    assert_eq!(output.1["type"], "ok", "{line}: {}", output.1);
+    output
 }
 
 async fn say_many(client: &mut TestClient, count: usize) -> Vec<Value> {
@@ -185,9 +185,9 @@ async fn times_are_those_of_the_wall_clock_also_after_it_was_set() {
     assert!(said > before, "{said}");
     let mut bob = server.person_in("bob", ClientFormat::Json).await;
     ok(&mut bob, "/enter #general").await;
-    let told = alice.read_until(|line| line.contains(r#""type":"entered""#)).await;
-    let told: Value = serde_json::from_str(told.last().unwrap()).unwrap();
-    assert_eq!(day(&told["time"]), said);
+    let output = alice.read_until(|line| line.contains(r#""type":"entered""#)).await;
+    let output: Value = serde_json::from_str(output.last().unwrap()).unwrap();
+    assert_eq!(day(&output["time"]), said);
     ok(&mut alice, "/ban bob for 1h").await;
     let (rows, _) = ok(&mut alice, "/info").await;
     let since = rows.iter().find_map(|row| row.get("since")).unwrap_or_else(|| panic!("{rows:?}"));
@@ -201,12 +201,12 @@ async fn times_of_messages_never_decrease() {
     let mut alice = alice(&server).await;
     let mut bob = server.person_in("bob", ClientFormat::Json).await;
     ok(&mut bob, "/enter general").await;
-    let mut told = Vec::new();
+    let mut output = Vec::new();
     let mut live = Vec::new();
     for shift in [0, -400 * DAY_MILLIS, 0] {
         machine.is_off_by(shift);
-        told.extend(say_many(&mut alice, 3).await);
-        while live.len() < told.len() {
+        output.extend(say_many(&mut alice, 3).await);
+        while live.len() < output.len() {
             let row = bob.json().await;
             if row["type"] == "message" {
                 live.push(row["time"].clone());
@@ -215,7 +215,10 @@ async fn times_of_messages_never_decrease() {
     }
     let times =
         |rows: &[Value]| -> Vec<Value> { rows.iter().map(|row| row["time"].clone()).collect() };
-    assert!(times(&told).is_sorted_by_key(|time| time.as_str().unwrap().to_owned()), "{told:?}");
-    assert_eq!(times(&told), live);
-    assert_eq!(times(&told), times(&history(&mut alice).await));
+    assert!(
+        times(&output).is_sorted_by_key(|time| time.as_str().unwrap().to_owned()),
+        "{output:?}"
+    );
+    assert_eq!(times(&output), live);
+    assert_eq!(times(&output), times(&history(&mut alice).await));
 }

@@ -53,10 +53,10 @@ impl Disk {
         ServerSetup::unpaced()
             .keeping(&self.data())
             .environment("LD_PRELOAD", layer.to_str().unwrap())
-            .environment("DISK_FAULTS", self.told().to_str().unwrap())
+            .environment("DISK_FAULTS", self.faults_file().to_str().unwrap())
     }
 
-    fn told(&self) -> PathBuf {
+    fn faults_file(&self) -> PathBuf {
         self.folder.path().join("faults")
     }
 
@@ -66,7 +66,7 @@ impl Disk {
         let _ = fs::remove_file(self.mark());
         let new = self.folder.path().join("faults.new");
         fs::write(&new, words).unwrap();
-        fs::rename(new, self.told()).unwrap();
+        fs::rename(new, self.faults_file()).unwrap();
     }
 
     /// Waits until a sync is held.
@@ -123,9 +123,9 @@ async fn is_refused(alice: &mut TestClient, bob: &mut TestClient, key: &str) {
     for _ in 0..=REFUSED.len() {
         is_unavailable(&alice.answer_json().await.1);
     }
-    let told = bob.settle().await;
-    assert!(!told.iter().any(|line| line.contains("refused")), "{told:#?}");
-    assert!(!told.iter().any(|line| line.contains("topic")), "{told:#?}");
+    let output = bob.settle().await;
+    assert!(!output.iter().any(|line| line.contains("refused")), "{output:#?}");
+    assert!(!output.iter().any(|line| line.contains("topic")), "{output:#?}");
 }
 
 #[tokio::test]
@@ -244,8 +244,8 @@ async fn a_full_disk_stops_no_login_by_password() {
     let mut other = server.person_in("other", ClientFormat::Json).await;
     let (rows, answer) = other.ask_json("/login alice correct horse").await;
     assert_eq!((answer["type"].as_str(), answer["token"].as_str()), (Some("ok"), None), "{answer}");
-    let told = rows.iter().filter_map(|row| row["text"].as_str());
-    assert!(told.clone().any(|text| text.contains("has no token")), "{rows:?}");
+    let output = rows.iter().filter_map(|row| row["text"].as_str());
+    assert!(output.clone().any(|text| text.contains("has no token")), "{rows:?}");
     assert_eq!(other.ask_json("/whois alice").await.1["type"], "ok");
     let mut wrong = server.person_in("wrong", ClientFormat::Json).await;
     let (_, answer) = wrong.ask_json("/login alice wrong horse").await;
@@ -442,8 +442,8 @@ async fn a_slow_disk_delays_only_senders() {
     disk.behaves("");
     assert_eq!(id(&alice.answer_json().await.1), 2);
     for person in [&mut bob, &mut carol] {
-        let told = person.read_until(|line| line.contains(r#""id":2"#)).await;
-        assert!(told.last().unwrap().contains(r#""text":"slow""#), "{told:?}");
+        let output = person.read_until(|line| line.contains(r#""id":2"#)).await;
+        assert!(output.last().unwrap().contains(r#""text":"slow""#), "{output:?}");
         person.expect_nothing_said().await;
     }
 }
@@ -472,9 +472,9 @@ async fn a_refusal_comes_before_later_events() {
     let mut carol = server.person_in("carol", ClientFormat::Json).await;
     carol.ask_json("/enter general").await;
     disk.behaves("");
-    let told = bob.read_until(|line| line.contains(r#""type":"entered""#)).await;
-    let refused = told.iter().position(|line| line.contains(r#""code":"no-such-user""#));
-    assert!(refused.is_some(), "{told:#?}");
+    let output = bob.read_until(|line| line.contains(r#""type":"entered""#)).await;
+    let refused = output.iter().position(|line| line.contains(r#""code":"no-such-user""#));
+    assert!(refused.is_some(), "{output:#?}");
     bob.read_until(|line| line.contains("slow")).await;
 
     // A queued message is checked when it is committed.
@@ -487,9 +487,9 @@ async fn a_refusal_comes_before_later_events() {
     let mut carol = server.person_in("carol", ClientFormat::Json).await;
     carol.ask_json("/enter general").await;
     disk.behaves("");
-    let told = bob.read_until(|line| line.contains(r#""re":"msg""#)).await;
-    assert!(told.iter().any(|line| line.contains(r#""type":"entered""#)), "{told:#?}");
-    assert!(told.last().unwrap().contains(r#""type":"ok""#), "{told:#?}");
+    let output = bob.read_until(|line| line.contains(r#""re":"msg""#)).await;
+    assert!(output.iter().any(|line| line.contains(r#""type":"entered""#)), "{output:#?}");
+    assert!(output.last().unwrap().contains(r#""type":"ok""#), "{output:#?}");
 }
 
 #[tokio::test]
@@ -550,8 +550,8 @@ trait Quiet {
 
 impl Quiet for TestClient {
     async fn expect_nothing_said(&mut self) {
-        let told = self.settle().await;
-        assert!(!told.iter().any(|line| line.contains(r#""type":"message""#)), "{told:?}");
+        let output = self.settle().await;
+        assert!(!output.iter().any(|line| line.contains(r#""type":"message""#)), "{output:?}");
     }
 }
 
@@ -570,9 +570,9 @@ async fn committed_messages_are_published_while_the_next_commit_waits() {
     alice.send_raw(lines.as_bytes()).await;
     disk.is_held().await;
     // The first is published, while the others wait unpublished.
-    let told = bob.settle().await;
-    let said: Vec<_> = told.iter().filter(|line| line.contains("line ")).collect();
-    assert!(said.len() == 1 && said[0].contains("line 1"), "{told:?}");
+    let output = bob.settle().await;
+    let said: Vec<_> = output.iter().filter(|line| line.contains("line ")).collect();
+    assert!(said.len() == 1 && said[0].contains("line 1"), "{output:?}");
     disk.behaves("slow=200");
     for n in 2..=8 {
         assert_eq!(id(&alice.answer_json().await.1), n);

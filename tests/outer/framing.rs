@@ -45,7 +45,7 @@ async fn lines_are_independent_of_segmentation() {
         for cut in 0..=bytes.len() {
             alice.send_raw(&bytes[..cut]).await;
             // A round trip: the first part has been read alone.
-            bob.told_by_now().await;
+            bob.received_by_now().await;
             alice.send_raw(&bytes[cut..]).await;
             alice.send("end").await;
             bob.read_until(|line| line.ends_with("alice: end") || line.contains(r#""end""#)).await;
@@ -107,7 +107,7 @@ async fn the_end_of_input_runs_all_lines() {
         let mut dave = server.newcomer("dave").await;
         dave.send_raw(input.as_bytes()).await;
         dave.half_close().await;
-        let told = dave.read_to_end().await;
+        let output = dave.read_to_end().await;
         for listener in [&mut alice, &mut bob] {
             listener
                 .expect(&[
@@ -119,12 +119,12 @@ async fn the_end_of_input_runs_all_lines() {
         }
         match farewell {
             ClientFormat::Text => {
-                assert_eq!(told.last().unwrap(), "* Bye.");
-                assert!(told.iter().any(|line| line == "* You entered #general (3 here)."));
+                assert_eq!(output.last().unwrap(), "* Bye.");
+                assert!(output.iter().any(|line| line == "* You entered #general (3 here)."));
             }
             ClientFormat::Json => {
-                let [.., answer, bye] = told.as_slice() else { panic!("{told:?}") };
-                assert!(answer.starts_with(r#"{"type":"ok","re":"say","id":1,"#), "{told:?}");
+                let [.., answer, bye] = output.as_slice() else { panic!("{output:?}") };
+                assert!(answer.starts_with(r#"{"type":"ok","re":"say","id":1,"#), "{output:?}");
                 assert_eq!(bye, r#"{"type":"bye","reason":"your input ended"}"#);
             }
         }
@@ -238,8 +238,8 @@ async fn control_characters_reach_no_client() {
             mallory.settle().await;
             alice.settle().await;
         }
-        let told = bob.settle().await.join("\n");
-        assert!(told.contains("ab"), "{told}");
+        let output = bob.settle().await.join("\n");
+        assert!(output.contains("ab"), "{output}");
         mallory.send_raw(format!("/quit a{all}b\n").as_bytes()).await;
         mallory.read_to_end().await;
         let gone = bob.line().await;
@@ -251,9 +251,9 @@ async fn control_characters_reach_no_client() {
 async fn advised(server: &TestServer, bytes: &[u8]) -> Vec<String> {
     let mut stranger = server.newcomer("stranger").await;
     stranger.send_raw(bytes).await;
-    let told = stranger.read_to_end().await;
-    assert_eq!(told.first().map(String::as_str), Some("* Welcome to chat.test."));
-    told[2..].to_vec()
+    let output = stranger.read_to_end().await;
+    assert_eq!(output.first().map(String::as_str), Some("* Welcome to chat.test."));
+    output[2..].to_vec()
 }
 
 #[tokio::test]

@@ -111,11 +111,11 @@ impl Wire {
         self.send(line).await;
         let mut rows = Vec::new();
         loop {
-            let told = self.next().await.expect("the server lives");
-            if told["type"] == "ok" || told["type"] == "error" {
-                return (rows, told);
+            let output = self.next().await.expect("the server lives");
+            if output["type"] == "ok" || output["type"] == "error" {
+                return (rows, output);
             }
-            rows.push(told);
+            rows.push(output);
         }
     }
 
@@ -142,7 +142,7 @@ impl Wire {
 /// All clients, by name.
 type People = HashMap<&'static str, Wire>;
 
-async fn everybody(server: &TestServer) -> People {
+async fn all_clients(server: &TestServer) -> People {
     let mut people = People::new();
     for name in SENDERS.into_iter().chain(LISTENERS).chain(PAIR) {
         people.insert(name, Wire::of(name, server).await);
@@ -175,8 +175,9 @@ async fn talk(
     let (mut sent, mut heard): (Vec<Sent>, Vec<Seen>) = (Vec::new(), Vec::new());
     let mut answered = 0;
     loop {
-        let room = AHEAD - (sent.len() - answered);
-        let more = if sent.len() == answered { 1 + dice.index(room) } else { dice.index(room + 1) };
+        let space = AHEAD - (sent.len() - answered);
+        let more =
+            if sent.len() == answered { 1 + dice.index(space) } else { dice.index(space + 1) };
         let mut lines = String::new();
         for _ in 0..more {
             let at = sent.len();
@@ -190,12 +191,12 @@ async fn talk(
         }
         wire.send(&lines).await;
         loop {
-            let Some(told) = wire.next().await else { return (sent, heard) };
-            match told["type"].as_str() {
-                Some("ok") => sent[answered].answer = Answer::Ok(told["id"].as_u64().unwrap()),
+            let Some(output) = wire.next().await else { return (sent, heard) };
+            match output["type"].as_str() {
+                Some("ok") => sent[answered].answer = Answer::Ok(output["id"].as_u64().unwrap()),
                 Some("error") => sent[answered].answer = Answer::Refused,
                 _ => {
-                    heard.extend(seen(&told));
+                    heard.extend(seen(&output));
                     continue;
                 }
             }
@@ -208,8 +209,8 @@ async fn talk(
 
 async fn listen(mut wire: Wire) -> (Vec<Sent>, Vec<Seen>) {
     let mut heard = Vec::new();
-    while let Some(told) = wire.next().await {
-        heard.extend(seen(&told));
+    while let Some(output) = wire.next().await {
+        heard.extend(seen(&output));
     }
     (Vec::new(), heard)
 }
@@ -374,13 +375,13 @@ async fn one_life(seed: u64, kills: u64, data: &Path, slowest: &mut Duration) ->
     let mut server = start(&setup, slowest).await;
     setup = setup.listening_at(server.address());
     let mut truth = Truth::default();
-    let mut people = everybody(&server).await;
+    let mut people = all_clients(&server).await;
     for round in 0..kills {
         let news = talk_until_killed(&mut server, people, round, &mut dice).await;
         server = start(&setup, slowest).await;
         truth.sent.extend(news.sent.iter().cloned());
         truth.heard.extend(news.heard);
-        people = everybody(&server).await;
+        people = all_clients(&server).await;
         let stored = read_all(&server, &mut people).await;
         truth.check(&stored, &news.sent);
         truth.send_again(&mut people, &stored).await;

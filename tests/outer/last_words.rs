@@ -31,13 +31,13 @@ async fn lines_of_a_peer_that_never_reads_are_executed() {
             }
         }
         let gone = format!("* n{n} left the system");
-        let told = alice.read_until(|line| line.starts_with(&gone)).await;
+        let output = alice.read_until(|line| line.starts_with(&gone)).await;
         let expected = [
             format!("* n{n} entered #general"),
             format!("[#general] n{n}: first {n}"),
             format!("[#general] n{n}: second {n}"),
         ];
-        assert_eq!(told[..told.len() - 1], expected, "try {n}");
+        assert_eq!(output[..output.len() - 1], expected, "try {n}");
     }
     let past = alice.ask("/history 100").await;
     let said = past.iter().filter(|line| line.contains(": first ") || line.contains(": second "));
@@ -103,9 +103,9 @@ async fn telnet_commands_are_no_part_of_a_line() {
             alice.expect(&["[#general] bob: hello"]).await;
         }
     }
-    let told = bob.settle().await;
-    assert!(told.iter().all(|line| !line.starts_with('!')), "{told:?}");
-    assert!(told.iter().any(|line| line == "* Type /quit to leave."), "{told:?}");
+    let output = bob.settle().await;
+    assert!(output.iter().all(|line| !line.starts_with('!')), "{output:?}");
+    assert!(output.iter().any(|line| line == "* Type /quit to leave."), "{output:?}");
 }
 
 #[tokio::test]
@@ -116,9 +116,9 @@ async fn an_irc_client_is_advised_and_a_name_like_its_commands_is_a_name() {
     {
         let mut stranger = server.newcomer("stranger").await;
         stranger.send_raw(opening.as_bytes()).await;
-        let told = stranger.read_to_end().await;
-        let last = told.last().unwrap();
-        assert!(last.starts_with("! bad-line: ") && last.contains("IRC"), "{told:?}");
+        let output = stranger.read_to_end().await;
+        let last = output.last().unwrap();
+        assert!(last.starts_with("! bad-line: ") && last.contains("IRC"), "{output:?}");
     }
     for name in ["NICK", "user", "Pass", "CAP"] {
         let mut person = server.newcomer(name).await;

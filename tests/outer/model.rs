@@ -43,7 +43,7 @@ const ROLES: [Role; 8] = [
     Role::Reader,
 ];
 
-async fn everybody_plays(players: Vec<Player>) -> Vec<Player> {
+async fn play_all(players: Vec<Player>) -> Vec<Player> {
     let mut playing = JoinSet::new();
     for mut player in players {
         playing.spawn(async move {
@@ -121,7 +121,7 @@ async fn the_events_of_all_clients_agree() {
     let begun = Instant::now();
     let mut rounds: u64 = 0;
     while begun.elapsed() < time {
-        players = everybody_plays(players).await;
+        players = play_all(players).await;
         check(&mut players, &truth).await;
         rounds += 1;
         if rounds.is_multiple_of(ROUNDS_OF_A_LIFE) {

@@ -92,10 +92,10 @@ async fn a_removed_file_is_logged_without_traffic() {
         let mut running = Running::start().await;
         let path = running.data().join(name);
         fs::remove_file(&path).unwrap();
-        let told = running.server.wait_for_log("is not where it was opened").await;
+        let output = running.server.wait_for_log("is not where it was opened").await;
         assert!(
-            told.contains("ERROR") && told.contains(&format!("{} is gone", path.display())),
-            "{told}"
+            output.contains("ERROR") && output.contains(&format!("{} is gone", path.display())),
+            "{output}"
         );
         running.is_refused(1).await;
         assert!(running.server.terminate().await.success());
@@ -131,8 +131,8 @@ async fn an_emptied_or_replaced_file_stops_messages() {
 async fn an_emptied_wal_stops_messages() {
     let mut running = Running::start().await;
     fs::write(running.data().join("chat.db-wal"), "").unwrap();
-    let told = running.server.wait_for_log("is not where it was opened").await;
-    assert!(told.contains("chat.db-wal was emptied or cut off"), "{told}");
+    let output = running.server.wait_for_log("is not where it was opened").await;
+    assert!(output.contains("chat.db-wal was emptied or cut off"), "{output}");
     let answer = running.alice.ask_json("refused").await.1;
     assert_eq!(answer["code"], "unavailable", "{answer}");
 }
@@ -145,8 +145,8 @@ async fn a_backup_copied_over_the_open_database_stops_messages() {
     made.arg("backup").arg(&backup).arg("--data").arg(running.data());
     assert!(made.status().unwrap().success());
     fs::copy(&backup, running.data().join("chat.db")).unwrap();
-    let told = running.server.wait_for_log("is not where it was opened").await;
-    assert!(told.contains("chat.db was written over"), "{told}");
+    let output = running.server.wait_for_log("is not where it was opened").await;
+    assert!(output.contains("chat.db was written over"), "{output}");
     let answer = running.alice.ask_json("refused").await.1;
     assert_eq!(answer["code"], "unavailable", "{answer}");
     assert!(running.server.terminate().await.success());

@@ -63,8 +63,8 @@ async fn names_are_neither_checked_nor_unique() {
         ("al ice", "! bad-name: "),
         ("[#x]", "! bad-name: "),
     ] {
-        let told = other.ask(name).await;
-        assert!(told.len() == 1 && told[0].starts_with(refused), "{name}: {told:?}");
+        let output = other.ask(name).await;
+        assert!(output.len() == 1 && output[0].starts_with(refused), "{name}: {output:?}");
     }
 }
 
@@ -124,9 +124,9 @@ async fn a_message_to_a_departed_user_is_lost_silently() {
     bob.read_to_end().await;
     alice.expect(&["* bob left the system"]).await;
     for line in ["are you there?", "/me waits"] {
-        let told = alice.ask(line).await;
+        let output = alice.ask(line).await;
         assert_eq!(
-            told,
+            output,
             ["! no-such-user: bob has left; this was not said. /leave @bob ends the chat."],
             "{line}"
         );

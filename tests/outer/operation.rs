@@ -111,7 +111,7 @@ async fn clients_connect_over_a_unix_socket() {
 
 #[tokio::test]
 async fn a_wrong_setting_is_refused_in_a_sentence() {
-    for (config, told) in [
+    for (config, output) in [
         ("lisen = []", "line 1: there is no setting \"lisen\"; did you mean \"listen\"?"),
         (
             "[limits]\nname_second = 3",
@@ -127,7 +127,7 @@ async fn a_wrong_setting_is_refused_in_a_sentence() {
     ] {
         let (log, status) = ServerSetup::default().config(config).run_to_end().await;
         assert_eq!(status.code(), Some(1), "{config}: {log}");
-        assert!(log.contains("ERROR") && log.contains(told), "{config}: {log}");
+        assert!(log.contains("ERROR") && log.contains(output), "{config}: {log}");
     }
     let nowhere = ServerSetup::default().flag("--config").flag("nowhere.toml").run_to_end().await;
     assert!(nowhere.0.contains("nowhere.toml can't be read"), "{}", nowhere.0);
@@ -143,7 +143,7 @@ async fn a_wrong_setting_is_refused_in_a_sentence() {
 async fn a_failed_bind_is_reported_with_its_cure() {
     let server = TestServer::start().await;
     let taken = server.address().to_string();
-    for (flags, told) in [
+    for (flags, output) in [
         (&["--listen", &taken][..], "Address already in use (os error 98); end what listens there"),
         (&["--listen", "192.0.2.1:0"], "this machine has no such address"),
         (&["--listen", "/run/chat.sock"], "--unix takes the path"),
@@ -156,7 +156,7 @@ async fn a_failed_bind_is_reported_with_its_cure() {
         let (log, status) = setup.run_to_end().await;
         assert_eq!(status.code(), Some(1), "{flags:?}: {log}");
         let lines = log.lines().filter(|line| !line.contains("INFO chat-server starts"));
-        assert!(log.contains(told) && lines.count() == 1, "{flags:?}: {log}");
+        assert!(log.contains(output) && lines.count() == 1, "{flags:?}: {log}");
     }
 }
 
@@ -212,13 +212,13 @@ async fn the_name_and_the_message_of_the_day_greet() {
     let setup = ServerSetup::bare().flag("--name").flag("chat.example.org");
     let server = setup.flag("--motd").flag(motd.to_str().unwrap()).start().await;
     let mut alice = server.newcomer("alice").await;
-    let told = alice.settle().await;
-    assert_eq!(told.first().unwrap(), "* Welcome to chat.example.org.");
-    assert!(told.contains(&"* Be kind.".to_owned()), "{told:?}");
-    assert!(told.contains(&"* ! internal: forged".to_owned()), "{told:?}");
-    assert_eq!(told.last().unwrap(), "* Type your name to begin, or /help for the menu.");
-    assert!(told.iter().all(|line| line.starts_with("* ") || line == "*"), "{told:?}");
-    assert!(told.contains(&"* Red text".to_owned()), "{told:?}");
+    let output = alice.settle().await;
+    assert_eq!(output.first().unwrap(), "* Welcome to chat.example.org.");
+    assert!(output.contains(&"* Be kind.".to_owned()), "{output:?}");
+    assert!(output.contains(&"* ! internal: forged".to_owned()), "{output:?}");
+    assert_eq!(output.last().unwrap(), "* Type your name to begin, or /help for the menu.");
+    assert!(output.iter().all(|line| line.starts_with("* ") || line == "*"), "{output:?}");
+    assert!(output.contains(&"* Red text".to_owned()), "{output:?}");
 }
 
 #[tokio::test]
@@ -228,8 +228,8 @@ async fn a_byte_order_mark_of_a_file_is_ignored() {
     fs::write(&motd, "\u{FEFF}Be kind.\r\n").unwrap();
     let config = format!("\u{FEFF}name = \"chat.example.org\"\nmotd = {motd:?}\n");
     let server = ServerSetup::bare().config(config).start().await;
-    let told = server.newcomer("alice").await.settle().await;
-    assert_eq!(told[..2], ["* Welcome to chat.example.org.", "* Be kind."]);
+    let output = server.newcomer("alice").await.settle().await;
+    assert_eq!(output[..2], ["* Welcome to chat.example.org.", "* Be kind."]);
 }
 
 #[tokio::test]

@@ -245,8 +245,8 @@ async fn the_shell_gives_the_right_to_a_channel_back_ends_one_and_deletes_an_acc
     assert_eq!(kate.ask_json("/op bob").await.1["code"], "no-such-user");
     assert_eq!(kate.ask_json("/purge kate").await.1["code"], "not-allowed");
     kept.admin_json(&["op", "#dev", "kate"]).await;
-    let told = kate.read_until(|line| line.contains(r#""type":"op""#)).await;
-    assert!(told.last().unwrap().contains(r#""by":"server""#), "{told:?}");
+    let received = kate.read_until(|line| line.contains(r#""type":"op""#)).await;
+    assert!(received.last().unwrap().contains(r#""by":"server""#), "{received:?}");
     assert_eq!(kate.ask_json("/purge zoe").await.1["type"], "ok");
     let (log, _) = kate.ask_json("/log").await;
     assert_eq!(log[0]["by"], "server", "{log:?}");
@@ -265,8 +265,11 @@ async fn the_shell_gives_the_right_to_a_channel_back_ends_one_and_deletes_an_acc
     let mut bob = server.person_in("bob", ClientFormat::Json).await;
     assert_eq!(bob.ask_json("/enter dev").await.1["type"], "ok");
     kept.admin_json(&["delete-account", "kate"]).await;
-    let told = kate.read_until(|line| line.contains(r#""type":"signedout""#)).await;
-    assert!(told.last().unwrap().contains("an operator of the server deleted it"), "{told:?}");
+    let received = kate.read_until(|line| line.contains(r#""type":"signedout""#)).await;
+    assert!(
+        received.last().unwrap().contains("an operator of the server deleted it"),
+        "{received:?}"
+    );
     let (rows, _) = bob.ask_json("/history after 0").await;
     assert!(rows.iter().all(|row| row["text"] != "months of work"), "{rows:?}");
     assert_eq!(bob.ask_json("/name kate").await.1["type"], "ok", "the name is free");
@@ -413,15 +416,18 @@ async fn an_operator_is_made_at_the_shell_and_ends_connections_in_the_chat() {
         (granted.status.code(), said(&granted)),
         (Some(0), "Alice is an operator of the server.")
     );
-    let told = alice.settle().await;
-    assert_eq!(told, ["* You are an operator of this server now. /help shows what you can do."]);
+    let received = alice.settle().await;
+    assert_eq!(
+        received,
+        ["* You are an operator of this server now. /help shows what you can do."]
+    );
     assert!(alice.ask("/help").await.concat().contains("/kill user"));
 
     assert_eq!(alice.ask("/kill dave").await[0].split(':').next(), Some("! no-such-user"));
     assert_eq!(alice.ask("/kill alice").await[0].split(':').next(), Some("! bad-argument"));
     alice.send("/kill bob enough now").await;
-    let told = alice.read_until(|line| line.contains("You ended")).await;
-    assert_eq!(told.last().unwrap(), "* You ended 1 connection of bob.");
+    let received = alice.read_until(|line| line.contains("You ended")).await;
+    assert_eq!(received.last().unwrap(), "* You ended 1 connection of bob.");
     let last = bob.read_to_end().await;
     assert_eq!(
         last,
@@ -445,9 +451,9 @@ async fn an_operator_is_made_at_the_shell_and_ends_connections_in_the_chat() {
     carol.expect_end().await;
 
     let (acts, _) = kept.admin_json(&["log"]).await;
-    let told: Vec<_> = acts.iter().map(|act| (&act["by"], &act["did"], &act["whom"])).collect();
+    let received: Vec<_> = acts.iter().map(|act| (&act["by"], &act["did"], &act["whom"])).collect();
     assert_eq!(
-        told,
+        received,
         [
             (&Value::Null, &"grant".into(), &"alice".into()),
             (&"alice".into(), &"kill".into(), &"bob".into()),
@@ -479,14 +485,14 @@ async fn no_message_is_published_after_the_ok_to_a_kill_or_a_server_ban() {
         let mut last = None;
         let mut is_answered = false;
         loop {
-            let told = alice.json().await;
-            match told["type"].as_str().unwrap() {
+            let received = alice.json().await;
+            match received["type"].as_str().unwrap() {
                 "message" => {
-                    assert!(!is_answered, "after the answer to {act}: {told}");
-                    last = Some(told["text"].clone());
+                    assert!(!is_answered, "after the answer to {act}: {received}");
+                    last = Some(received["text"].clone());
                     told_before += 1;
                 }
-                "ok" if told["re"] == re => is_answered = true,
+                "ok" if received["re"] == re => is_answered = true,
                 "gone" => break,
                 _ => {}
             }
@@ -519,15 +525,15 @@ async fn commands_of_a_revoked_operator_have_no_effect() {
                 alice.send_raw("/announce hi\n".repeat(50).as_bytes()).await;
                 let mut answers = 0;
                 while answers < 50 {
-                    let told = alice.json().await;
-                    match told["type"].as_str().unwrap() {
+                    let received = alice.json().await;
+                    match received["type"].as_str().unwrap() {
                         "ok" => {
-                            assert!(!is_revoked, "done for nobody: {told}");
+                            assert!(!is_revoked, "done for nobody: {received}");
                             answers += 1;
                         }
                         "error" => {
-                            assert!(is_revoked, "{told}");
-                            assert_eq!(told["code"], "not-allowed");
+                            assert!(is_revoked, "{received}");
+                            assert_eq!(received["code"], "not-allowed");
                             answers += 1;
                         }
                         _ => is_revoked = true,
@@ -558,12 +564,16 @@ async fn a_ban_applies_to_an_operator_whose_right_is_revoked() {
     for (who, name) in [(&mut alice, "alice"), (&mut carol, "carol")] {
         who.expect_nothing().await;
         kept.admin_json(&["revoke", name]).await;
-        let mut told = who.json().await;
-        if told["type"] == "notice" {
+        let mut received = who.json().await;
+        if received["type"] == "notice" {
             // A kill doesn't wait, so the loss of the right may not be reported.
-            told = who.json().await;
+            received = who.json().await;
         }
-        assert_eq!((&told["type"], &told["banned"]), (&"killed".into(), &true.into()), "{name}");
+        assert_eq!(
+            (&received["type"], &received["banned"]),
+            (&"killed".into(), &true.into()),
+            "{name}"
+        );
         assert_eq!(who.json().await["type"], "bye");
         who.expect_end().await;
         // Now the address is banned.
@@ -614,8 +624,8 @@ async fn an_announcement_reaches_every_named_client() {
     let (_, done) = kept.admin_json(&["announce", "and", "gone", "again"]).await;
     assert_eq!(done["count"], 2);
     bob.expect(&["* Announcement: and gone again"]).await;
-    let told = alice.json().await;
-    assert_eq!((&told["from"], &told["text"]), (&Value::Null, &"and gone again".into()));
+    let received = alice.json().await;
+    assert_eq!((&received["from"], &received["text"]), (&Value::Null, &"and gone again".into()));
 }
 
 #[tokio::test]
@@ -755,8 +765,8 @@ async fn a_forgotten_password_is_reset_at_the_shell() {
     let reset = kept.admin(&["reset-password", "alice"]).await;
     let password = said(&reset).to_owned();
     assert_eq!(password.len(), 20);
-    let told = alice.settle().await.concat();
-    assert!(told.contains("an operator of the server gave it another password"), "{told}");
+    let received = alice.settle().await.concat();
+    assert!(received.contains("an operator of the server gave it another password"), "{received}");
     let mut again = server.newcomer("alice").await;
     again.settle().await;
     let wrong = again.ask(&format!("/login alice {PASSWORD}")).await.concat();
@@ -797,8 +807,8 @@ async fn a_refusal_reaches_a_client_that_is_still_sending() {
     let _server = kept.start().await;
     let long = "x".repeat(100_000);
     for expected in ["line-too-long", "too-fast"] {
-        let (mut told, mut held) = (0, Vec::new());
-        while told < 10 {
+        let (mut received, mut held) = (0, Vec::new());
+        while received < 10 {
             if expected == "too-fast" && held.is_empty() {
                 // As many requests as are allowed at once.
                 for _ in 0..8 {
@@ -810,7 +820,7 @@ async fn a_refusal_reaches_a_client_that_is_still_sending() {
             let line: Value = serde_json::from_slice(&refused.stdout).unwrap();
             assert_eq!(line["type"], "refused");
             if line["code"] == expected {
-                told += 1;
+                received += 1;
             } else {
                 // On a busy machine they time out meanwhile, and others take their place.
                 assert!(!held.is_empty() && line["code"] == "line-too-long", "{line}");
@@ -894,18 +904,18 @@ async fn a_banned_net_is_refused_until_it_is_unbanned() {
             "type": "ok", "re": "ban", "target": "127.0.0.2/31", "count": 2, "until": until
         })
     );
-    let told = bob.json().await;
-    assert_eq!((&told["type"], &told["banned"]), (&"killed".into(), &true.into()));
-    assert_eq!((&told["by"], &told["reason"]), (&"alice".into(), &"spam".into()));
+    let received = bob.json().await;
+    assert_eq!((&received["type"], &received["banned"]), (&"killed".into(), &true.into()));
+    assert_eq!((&received["by"], &received["reason"]), (&"alice".into(), &"spam".into()));
     assert_eq!(bob.json().await["type"], "bye");
     bob.expect_end().await;
-    let told = nameless.read_to_end().await;
-    assert!(told[0].contains("ended your connection and banned you until "), "{told:?}");
+    let received = nameless.read_to_end().await;
+    assert!(received[0].contains("ended your connection and banned you until "), "{received:?}");
 
-    let turned_away = |told: &[String]| {
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].starts_with("! banned: You are banned from this server until "));
-        assert!(told[0].ends_with(" (spam). Connect again then."));
+    let turned_away = |received: &[String]| {
+        assert_eq!(received.len(), 1, "{received:?}");
+        assert!(received[0].starts_with("! banned: You are banned from this server until "));
+        assert!(received[0].ends_with(" (spam). Connect again then."));
     };
     turned_away(&from_elsewhere(&server, "bob").await.read_to_end().await);
 
@@ -948,8 +958,11 @@ async fn names_and_accounts_are_banned_and_operators_only_by_their_exact_name() 
              it."
         ]
     );
-    let told = spammer.read_to_end().await;
-    assert_eq!(told[0], "* alice, an operator of the server, ended your connection and banned you");
+    let received = spammer.read_to_end().await;
+    assert_eq!(
+        received[0],
+        "* alice, an operator of the server, ended your connection and banned you"
+    );
     let mut newcomer = server.newcomer("spam-2").await;
     newcomer.settle().await;
     let refused = "! banned: The name spam-2 is banned from this server. Take another name.";
@@ -962,9 +975,9 @@ async fn names_and_accounts_are_banned_and_operators_only_by_their_exact_name() 
     let said = said(&banned);
     assert!(said.starts_with("bob is banned until "), "{said}");
     assert!(said.ends_with("; connections ended: 1."), "{said}");
-    let told = bob.read_to_end().await;
+    let received = bob.read_to_end().await;
     let begins = "* The server's operator ended your connection and banned you until ";
-    assert!(told[0].starts_with(begins) && told[0].ends_with(": too loud"), "{told:?}");
+    assert!(received[0].starts_with(begins) && received[0].ends_with(": too loud"), "{received:?}");
     // Not alice, who is a server operator.
     let (_, done) = kept.admin_json(&["ban", "*l*"]).await;
     assert_eq!(done["count"], 1, "carol");
@@ -974,13 +987,16 @@ async fn names_and_accounts_are_banned_and_operators_only_by_their_exact_name() 
     let server = kept.start().await;
     let mut bob = server.newcomer("bob").await;
     bob.settle().await;
-    let told = bob.ask(&format!("/login bob {PASSWORD}")).await;
+    let received = bob.ask(&format!("/login bob {PASSWORD}")).await;
     let begins = "! banned: The account bob is banned from this server until ";
-    let told = match told.as_slice() {
+    let received = match received.as_slice() {
         [] => bob.line().await,
-        told => told.concat(),
+        received => received.concat(),
     };
-    assert!(told.starts_with(begins) && told.ends_with(" (too loud). Sign in then."), "{told}");
+    assert!(
+        received.starts_with(begins) && received.ends_with(" (too loud). Sign in then."),
+        "{received}"
+    );
     let looks = bob.ask("b0b").await.concat();
     assert!(looks.starts_with("! banned: ") || looks.starts_with("! name-registered: "), "{looks}");
     let mut alice = signed_in(&server, "alice").await;
@@ -1008,8 +1024,8 @@ async fn no_client_connects_beside_a_ban() {
         }
     }
     for mut one in all {
-        let told = one.read_to_end().await;
-        assert!(told.iter().any(|line| line.contains("banned")), "{told:?}");
+        let received = one.read_to_end().await;
+        assert!(received.iter().any(|line| line.contains("banned")), "{received:?}");
     }
 }
 
@@ -1027,9 +1043,9 @@ async fn a_time_at_the_shell_has_its_effect_or_is_refused() {
         &["kill", "bob", "for", "5m"],
     ] {
         let output = kept.admin(words).await;
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{words:?}: {told}");
-        assert!(told.contains("bad-argument: "), "{words:?}: {told}");
+        let received = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {received}");
+        assert!(received.contains("bad-argument: "), "{words:?}: {received}");
     }
     let (_, done) = kept.admin_json(&["ban", "carol", "for 5m", "too loud"]).await;
     assert!(done["until"].is_string(), "{done}");

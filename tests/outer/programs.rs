@@ -168,14 +168,18 @@ async fn nc_in_a_pipe_gets_the_answer_to_every_line() {
     alice.ask("/create general").await;
     let port = server.address().port().to_string();
     // By half-close: `-N` shuts the connection's output down at the end of the input.
-    let told = nc(&["-N", "127.0.0.1", &port], "bot\n/enter general\ndone\n/ping 1").await;
-    assert!(told.ends_with("* You entered #general (2 here).\r\n* pong 1\r\n* Bye.\r\n"), "{told}");
+    let received = nc(&["-N", "127.0.0.1", &port], "bot\n/enter general\ndone\n/ping 1").await;
+    assert!(
+        received.ends_with("* You entered #general (2 here).\r\n* pong 1\r\n* Bye.\r\n"),
+        "{received}"
+    );
     alice
         .expect(&["* bot entered #general", "[#general] bot: done", "* bot left the system"])
         .await;
     // By /quit.
-    let told = nc(&["127.0.0.1", &port], "/format json\nbot\n/enter general\ndone\n/quit\n").await;
-    let lines: Vec<&str> = told.lines().collect();
+    let received =
+        nc(&["127.0.0.1", &port], "/format json\nbot\n/enter general\ndone\n/quit\n").await;
+    let lines: Vec<&str> = received.lines().collect();
     assert_eq!(lines.last().unwrap(), &r#"{"type":"bye","reason":"you left"}"#);
     assert_eq!(lines[lines.len() - 2], r#"{"type":"ok","re":"quit"}"#);
     alice
@@ -210,6 +214,6 @@ async fn nc_over_a_unix_socket() {
     let setup = chat_testkit::ServerSetup::default().flag("--unix").flag(path.to_str().unwrap());
     let server = setup.start().await;
     server.wait_for_log("listening path=").await;
-    let told = nc(&["-N", "-U", path.to_str().unwrap()], "bot\n/users\n").await;
-    assert!(told.ends_with("* 1 online: bot\r\n* Bye.\r\n"), "{told}");
+    let received = nc(&["-N", "-U", path.to_str().unwrap()], "bot\n/users\n").await;
+    assert!(received.ends_with("* 1 online: bot\r\n* Bye.\r\n"), "{received}");
 }

@@ -20,16 +20,16 @@ fn after_pings(count: usize, line: &str) -> String {
 
 /// Whether a user is in the list of a channel's members, or of all users.
 async fn is_listed(asker: &mut TestClient, question: &str, name: &str) -> bool {
-    let told = asker.ask(question).await;
-    let Some((_, names)) = told.iter().find_map(|line| line.split_once(": ")) else {
-        assert!(told.iter().any(|line| line.starts_with("* Nobody is in ")), "{told:?}");
+    let output = asker.ask(question).await;
+    let Some((_, names)) = output.iter().find_map(|line| line.split_once(": ")) else {
+        assert!(output.iter().any(|line| line.starts_with("* Nobody is in ")), "{output:?}");
         return false;
     };
     names.split(", ").any(|one| one == name)
 }
 
-fn count(told: &[String], line: &str) -> usize {
-    told.iter().filter(|one| *one == line).count()
+fn count(output: &[String], line: &str) -> usize {
+    output.iter().filter(|one| *one == line).count()
 }
 
 #[tokio::test]
@@ -52,14 +52,14 @@ async fn a_client_kicked_while_leaving_and_entering_becomes_a_ghost_member() {
         }
         tokio::join!(alice.settle(), bob.settle());
         let listed = is_listed(&mut alice, "/users a", "bob").await;
-        let told = bob.ask("/say #a hi").await.pop().unwrap();
-        let told: Value = serde_json::from_str(&told).unwrap();
+        let output = bob.ask("/say #a hi").await.pop().unwrap();
+        let output: Value = serde_json::from_str(&output).unwrap();
         let heard = alice.settle().await.contains(&"[#a] bob: hi".to_owned());
-        if told["type"] == "ok" {
-            assert!(listed && heard, "try {n}: {listed} {heard} {told}");
+        if output["type"] == "ok" {
+            assert!(listed && heard, "try {n}: {listed} {heard} {output}");
         } else {
-            assert_eq!(told["code"], "not-in-channel", "try {n}");
-            assert!(!listed && !heard, "try {n}: {listed} {heard} {told}");
+            assert_eq!(output["code"], "not-in-channel", "try {n}");
+            assert!(!listed && !heard, "try {n}: {listed} {heard} {output}");
         }
         if n % 10 == 9 {
             bob.send("/quit").await;
@@ -75,10 +75,10 @@ async fn a_client_kicked_while_leaving_and_entering_becomes_a_ghost_member() {
         person.read_to_end().await;
     }
     let mut carol = server.person_in("carol", ClientFormat::Json).await;
-    let told = carol.ask("/enter a").await;
-    let told = told.iter().find(|line| line.contains(r#""type":"ok""#)).unwrap();
-    let told: Value = serde_json::from_str(told).unwrap();
-    assert_eq!((&told["members"], &told["operator"]), (&1.into(), &true.into()), "{told}");
+    let output = carol.ask("/enter a").await;
+    let output = output.iter().find(|line| line.contains(r#""type":"ok""#)).unwrap();
+    let output: Value = serde_json::from_str(output).unwrap();
+    assert_eq!((&output["members"], &output["operator"]), (&1.into(), &true.into()), "{output}");
 }
 
 #[tokio::test]
@@ -98,15 +98,15 @@ async fn a_kicked_client_receives_later_messages() {
     let secrets: String = (0..20).map(|n| format!("secret {n}\n")).collect();
     alice.send_raw(secrets.as_bytes()).await;
     alice.expect_nothing().await;
-    let told = bob.settle().await;
-    let of_the_channel: Vec<_> = told.iter().filter(|line| line.contains("k0")).collect();
+    let output = bob.settle().await;
+    let of_the_channel: Vec<_> = output.iter().filter(|line| line.contains("k0")).collect();
     let [before, kicked, refused] = of_the_channel.as_slice() else {
         panic!("{of_the_channel:#?}");
     };
     assert_eq!(*before, "[#k0] alice: before the kick");
     assert_eq!(*kicked, "* alice kicked you from #k0 (enough). You are in no conversation.");
     assert!(refused.starts_with("! not-in-channel: "), "{refused}");
-    assert!(!told.iter().any(|line| line.contains("secret")), "{of_the_channel:#?}");
+    assert!(!output.iter().any(|line| line.contains("secret")), "{of_the_channel:#?}");
 }
 
 #[tokio::test]
@@ -149,11 +149,11 @@ async fn a_private_message_goes_to_another_user_who_took_the_name() {
     bob.read_to_end().await;
     alice.expect(&["* bob left the system"]).await;
     let mut stranger = server.person("bob").await;
-    let told = alice.ask("for the bob I know").await;
-    assert!(told.len() == 1 && told[0].starts_with("! no-such-user: "), "{told:?}");
+    let output = alice.ask("for the bob I know").await;
+    assert!(output.len() == 1 && output[0].starts_with("! no-such-user: "), "{output:?}");
     stranger.expect_nothing().await;
-    let told = alice.ask("/private bob").await;
-    assert_eq!(told, ["* You are in a private chat with bob. /leave ends it."]);
+    let output = alice.ask("/private bob").await;
+    assert_eq!(output, ["* You are in a private chat with bob. /leave ends it."]);
     stranger.expect(&["* alice opened a private chat with you. /private alice to answer."]).await;
     alice.ask("for the new one").await;
     stranger.expect(&["[@alice] alice: for the new one"]).await;
@@ -206,9 +206,9 @@ async fn a_departure_is_delivered_twice_to_a_client_that_leaves_a_channel() {
             bob.send_raw(quit.as_bytes()).await;
         }
         bob.read_to_end().await;
-        let told = alice.settle().await;
-        let gone = count(&told, "* bob left the system");
-        assert!(gone == 1 || (gone == 0 && !shares_b), "try {n}: {told:#?}");
+        let output = alice.settle().await;
+        let gone = count(&output, "* bob left the system");
+        assert!(gone == 1 || (gone == 0 && !shares_b), "try {n}: {output:#?}");
     }
 }
 
@@ -233,8 +233,8 @@ async fn a_departure_is_delivered_twice_to_a_client_that_enters_a_channel() {
             bob.send_raw(quit.as_bytes()).await;
         }
         bob.read_to_end().await;
-        let told = alice.settle().await;
-        assert_eq!(count(&told, "* bob left the system"), 1, "try {n}: {told:#?}");
+        let output = alice.settle().await;
+        assert_eq!(count(&output, "* bob left the system"), 1, "try {n}: {output:#?}");
     }
 }
 
@@ -354,8 +354,8 @@ async fn a_web_page_makes_a_browser_chat() {
             browser.send_raw(&request[..cut]).await;
             server.newcomer("somebody").await.settle().await;
             browser.send_raw(&request[cut..]).await;
-            let told = browser.read_to_end().await;
-            assert_eq!(told, [WELCOME[0], WELCOME[1], NOT_A_WEB_SERVER], "{cut}");
+            let output = browser.read_to_end().await;
+            assert_eq!(output, [WELCOME[0], WELCOME[1], NOT_A_WEB_SERVER], "{cut}");
         }
     }
 }
@@ -381,10 +381,10 @@ async fn messages_missed_before_a_kick_are_miscounted() {
     alice.send_raw("afterwards\n".repeat(1000).as_bytes()).await;
     alice.expect_nothing().await;
     let kicked = "* alice kicked you from #general. You are in no conversation.";
-    let mut told = stuck.read_until(|line| line == kicked).await;
-    told.pop();
+    let mut output = stuck.read_until(|line| line == kicked).await;
+    output.pop();
     let (mut delivered, mut missed) = (0, 0);
-    for line in told {
+    for line in output {
         if let Some(rest) = line.strip_prefix("* You missed ") {
             missed += rest.split(' ').next().unwrap().parse::<usize>().unwrap();
         } else {
@@ -405,14 +405,14 @@ async fn names_in_capitals_get_no_suggestions() {
     robert.ask("/create general").await;
     let mut alice = server.person("alice").await;
     for channel in ["GENRAL", "genral", "GeNrAl"] {
-        let told = alice.ask(&format!("/enter {channel}")).await.join("\n");
-        assert!(told.starts_with("! no-such-channel: "), "{told}");
-        assert!(told.contains("Near: #general."), "{told}");
+        let output = alice.ask(&format!("/enter {channel}")).await.join("\n");
+        assert!(output.starts_with("! no-such-channel: "), "{output}");
+        assert!(output.contains("Near: #general."), "{output}");
     }
     for name in ["ROBRT29", "robrt29", "RoBrT29"] {
-        let told = alice.ask(&format!("/whois {name}")).await.join("\n");
-        assert!(told.starts_with("! no-such-user: "), "{told}");
-        assert!(told.contains("Near: Robert29."), "{told}");
+        let output = alice.ask(&format!("/whois {name}")).await.join("\n");
+        assert!(output.starts_with("! no-such-user: "), "{output}");
+        assert!(output.contains("Near: Robert29."), "{output}");
     }
 }
 
@@ -528,8 +528,8 @@ async fn a_reset_peer_stays_while_it_is_throttled() {
     // Closing without lingering resets.
     socket.set_linger(Some(std::time::Duration::ZERO)).unwrap();
     drop(socket);
-    let told = alice.read_until(|line| line.starts_with("* bob left the system")).await;
-    let said = told.iter().filter(|line| *line == "[#a] bob: 1").count();
+    let output = alice.read_until(|line| line.starts_with("* bob left the system")).await;
+    let said = output.iter().filter(|line| *line == "[#a] bob: 1").count();
     assert!(said < 500, "{said} lines of somebody who is gone");
 }
 

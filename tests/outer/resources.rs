@@ -88,18 +88,18 @@ async fn a_stalled_reader_costs_little_and_no_other_misses_a_message() {
     alice.expect_nothing().await;
     // The stalled client receives the number of missed messages, and the newest.
     let mut counted = 0;
-    let mut told = 0;
+    let mut output = 0;
     while counted < LINES {
         let line = stuck.line().await;
         if let Some(rest) = line.strip_prefix("* You missed ") {
             counted += rest.split(' ').next().unwrap().parse::<usize>().unwrap();
-            told += 1;
+            output += 1;
         } else {
             assert!(line.starts_with(&format!("[#general] alice: {counted} ")), "{}", &line[..40]);
             counted += 1;
         }
     }
-    assert!(told > 0, "it missed nothing: the test holds too few lines");
+    assert!(output > 0, "it missed nothing: the test holds too few lines");
     stuck.expect_nothing().await;
 }
 
@@ -159,8 +159,8 @@ async fn out_of_open_files_the_admin_socket_still_answers() {
     }
     server.wait_for_log("WARN no connection can be accepted now").await;
     for _ in 0..20 {
-        let told = admin(&data.path().join("admin.sock"), &["stats"]).await;
-        assert!(told.status.success(), "{told:?}");
+        let output = admin(&data.path().join("admin.sock"), &["stats"]).await;
+        assert!(output.status.success(), "{output:?}");
     }
 }
 
@@ -196,9 +196,9 @@ async fn a_name_must_be_given_in_time() {
     let mut silent = server.newcomer("silent").await;
     // Lines that give no name change nothing.
     silent.send("/help").await;
-    let told = silent.read_to_end().await;
+    let output = silent.read_to_end().await;
     assert_eq!(
-        told.last().unwrap(),
+        output.last().unwrap(),
         "* Bye: no name was given in time; connect again when you like."
     );
     named.expect_nothing().await;

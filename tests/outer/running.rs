@@ -97,11 +97,11 @@ async fn channel_moderation_survives_a_kill() {
     let [mut bob, mut carol] = people(&server, ["bob", "carol"]).await;
     assert_eq!(code(&mut bob, "/enter dev").await, "banned");
     let (mut alice, _) = device(&server, "alice").await;
-    let (told, entered) = alice.ask_json("/enter dev after 0").await;
+    let (output, entered) = alice.ask_json("/enter dev after 0").await;
     assert_eq!(entered["operator"], true);
-    let told: Vec<&Value> = told.iter().filter(|row| row["type"] == "message").collect();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!((&told[0]["id"], &told[0]["text"]), (&json!(2), &json!("no")));
+    let output: Vec<&Value> = output.iter().filter(|row| row["type"] == "message").collect();
+    assert_eq!(output.len(), 1, "{output:?}");
+    assert_eq!((&output[0]["id"], &output[0]["text"]), (&json!(2), &json!("no")));
     for (list, before) in lists.into_iter().zip(before) {
         assert_eq!(rows(&mut alice, list).await, before, "{list}");
     }
@@ -169,13 +169,13 @@ async fn no_message_is_published_after_the_ok_to_a_mute_or_a_ban() {
         alice.send(act).await;
         let mut is_answered = false;
         loop {
-            let told = alice.json().await;
-            match told["type"].as_str().unwrap() {
+            let output = alice.json().await;
+            match output["type"].as_str().unwrap() {
                 "message" => {
-                    assert!(!is_answered, "after the answer to {act}: {told}");
+                    assert!(!is_answered, "after the answer to {act}: {output}");
                     told_before += 1;
                 }
-                "ok" if told["re"] == "ping" => break,
+                "ok" if output["re"] == "ping" => break,
                 "ok" => {
                     is_answered = true;
                     alice.send("/ping").await;
@@ -292,8 +292,11 @@ async fn bans_and_mutes_of_accounts_hold_on_every_device_and_over_a_kill() {
     ok(&mut alice, "/ban #dev bob spam").await;
     ok(&mut alice, "/mute #quiet bob").await;
     for device in [&mut bob, &mut phone] {
-        let told = device.settle().await.join("\n");
-        assert!(told.contains(r#""type":"kicked""#) && told.contains(r#""banned":true"#), "{told}");
+        let output = device.settle().await.join("\n");
+        assert!(
+            output.contains(r#""type":"kicked""#) && output.contains(r#""banned":true"#),
+            "{output}"
+        );
         assert_eq!(code(device, "/enter dev").await, "banned");
         assert_eq!(code(device, "/history dev").await, "banned");
         assert_eq!(code(device, "/say #quiet hi").await, "muted");
@@ -437,12 +440,12 @@ async fn a_muted_user_gives_no_reason_for_leaving() {
     ok(&mut bob, "/enter dev").await;
     ok(&mut alice, "/mute bob").await;
     ok(&mut bob, "/leave dev buy now").await;
-    let told = alice.read_until(|line| line.contains(r#""type":"left""#)).await;
-    assert!(!told.last().unwrap().contains("buy"), "{told:?}");
+    let output = alice.read_until(|line| line.contains(r#""type":"left""#)).await;
+    assert!(!output.last().unwrap().contains("buy"), "{output:?}");
     ok(&mut bob, "/enter dev").await;
     bob.send("/quit buy now").await;
-    let told = alice.read_until(|line| line.contains(r#""type":"gone""#)).await;
-    assert!(!told.last().unwrap().contains("buy"), "{told:?}");
+    let output = alice.read_until(|line| line.contains(r#""type":"gone""#)).await;
+    assert!(!output.last().unwrap().contains("buy"), "{output:?}");
 }
 
 #[tokio::test]

@@ -20,9 +20,9 @@ async fn channels_created_and_left_lock_nobody_out() {
         assert!(made[0].starts_with("* You made"), "{made:?}");
         mallory.ask("/leave").await;
     }
-    let told = mallory.ask("/create one-more").await;
-    assert!(told[0].starts_with("! too-fast: Too many new channels"), "{told:?}");
-    assert!(told[0].contains("Wait 45 s") || told[0].contains("Wait 44 s"), "{told:?}");
+    let output = mallory.ask("/create one-more").await;
+    assert!(output[0].starts_with("! too-fast: Too many new channels"), "{output:?}");
+    assert!(output[0].contains("Wait 45 s") || output[0].contains("Wait 44 s"), "{output:?}");
     // Half of the address's share is left to others there.
     let mut other = server.person("other").await;
     for number in 0..20 {
@@ -36,11 +36,11 @@ async fn channels_created_and_left_lock_nobody_out() {
         person.read_to_end().await;
     }
     let mut again = server.person("again").await;
-    let told = again.ask("/create one-more").await;
-    assert!(told[0].contains("Wait 23 s") || told[0].contains("Wait 22 s"), "{told:?}");
+    let output = again.ask("/create one-more").await;
+    assert!(output[0].contains("Wait 23 s") || output[0].contains("Wait 22 s"), "{output:?}");
     // A channel without messages is removed with its last member.
-    let told = again.ask("/enter c0").await;
-    assert!(told[0].starts_with("! no-such-channel: "), "{told:?}");
+    let output = again.ask("/enter c0").await;
+    assert!(output[0].starts_with("! no-such-channel: "), "{output:?}");
 }
 
 #[tokio::test]
@@ -50,11 +50,11 @@ async fn one_address_has_its_share_of_channels() {
     for number in 0..3 {
         mallory.ask(&format!("/create c{number}")).await;
     }
-    let told = mallory.ask("/create c3").await;
-    assert!(told[0].starts_with("! too-many-channels: "), "{told:?}");
+    let output = mallory.ask("/create c3").await;
+    assert!(output[0].starts_with("! too-many-channels: "), "{output:?}");
     mallory.ask("/leave c0").await;
-    let told = mallory.ask("/create c3").await;
-    assert!(told[0].starts_with("* You made #c3"), "{told:?}");
+    let output = mallory.ask("/create c3").await;
+    assert!(output[0].starts_with("* You made #c3"), "{output:?}");
 }
 
 #[tokio::test]
@@ -77,15 +77,15 @@ async fn accounts_renames_topics_chats_and_actions_are_throttled_for_each_addres
         ("/name alicia", "/name alison"),
         ("/register long-enough-1", "/ping"),
     ] {
-        let told = alice.ask(first).await;
-        assert!(!told[0].starts_with('!'), "{first}: {told:?}");
-        let told = alice.ask(second).await;
+        let output = alice.ask(first).await;
+        assert!(!output[0].starts_with('!'), "{first}: {output:?}");
+        let output = alice.ask(second).await;
         let is_paced = !matches!(second, "/enter a" | "/ping");
-        assert_eq!(told[0].starts_with("! too-fast: "), is_paced, "{second}: {told:?}");
+        assert_eq!(output[0].starts_with("! too-fast: "), is_paced, "{second}: {output:?}");
     }
     let mut dave = server.person("dave").await;
-    let told = dave.ask("/register long-enough-1").await;
-    assert!(told[0].starts_with("! too-fast: Too many new accounts"), "{told:?}");
+    let output = dave.ask("/register long-enough-1").await;
+    assert!(output[0].starts_with("! too-fast: Too many new accounts"), "{output:?}");
 }
 
 #[tokio::test]
@@ -129,9 +129,9 @@ async fn stored_bytes_have_a_daily_share() {
     let text = "x".repeat(3900);
     let mut said = 0;
     let refused = loop {
-        let told = mallory.ask(&text).await;
-        match told.first() {
-            Some(told) => break told.clone(),
+        let output = mallory.ask(&text).await;
+        match output.first() {
+            Some(output) => break output.clone(),
             None => said += 1,
         }
     };
@@ -141,8 +141,8 @@ async fn stored_bytes_have_a_daily_share() {
     // It outlives the connection, and reading goes on.
     let mut again = server.person("again").await;
     again.ask("/enter a").await;
-    let told = again.ask(&text).await;
-    assert!(told[0].starts_with("! too-fast: "), "{told:?}");
+    let output = again.ask(&text).await;
+    assert!(output[0].starts_with("! too-fast: "), "{output:?}");
     assert_eq!(again.ask("/history 1").await.len(), 1);
 }
 
@@ -160,11 +160,11 @@ async fn a_restricted_user_has_no_side_channel() {
     }
     bob.ask("/create b").await;
     bob.ask("/enter a").await;
-    let told = bob.ask("/name buy.pills.now").await;
-    assert!(told[0].starts_with("! not-allowed: "), "{told:?}");
+    let output = bob.ask("/name buy.pills.now").await;
+    assert!(output[0].starts_with("! not-allowed: "), "{output:?}");
     bob.ask("/away cheap pills").await;
-    let told = carol.ask("/msg bob hi").await;
-    assert!(told.iter().any(|line| line == "* bob is away"), "{told:?}");
+    let output = carol.ask("/msg bob hi").await;
+    assert!(output.iter().any(|line| line == "* bob is away"), "{output:?}");
     alice.ask("/mute bob").await;
     bob.settle().await;
     for (line, code) in [
@@ -172,15 +172,15 @@ async fn a_restricted_user_has_no_side_channel() {
         ("/private carol", ""),
         ("/invite #b alice", "! muted: "),
     ] {
-        let told = bob.ask(line).await;
-        assert!(told[0].starts_with(code), "{line}: {told:?}");
+        let output = bob.ask(line).await;
+        assert!(output[0].starts_with(code), "{line}: {output:?}");
     }
     alice.settle().await;
     bob.ask("/leave a because I say so").await;
     alice.expect(&["* bob left #a"]).await;
     let mut spammer = server.person("pills").await;
-    let told = spammer.ask("/enter a").await;
-    assert!(told[0].starts_with("! not-allowed: "), "{told:?}");
+    let output = spammer.ask("/enter a").await;
+    assert!(output[0].starts_with("! not-allowed: "), "{output:?}");
     alice.expect_nothing().await;
 }
 
@@ -201,9 +201,9 @@ async fn an_ignored_user_has_no_side_channel() {
     for line in ["/topic my words", "/me waves", "/mute bob my words", "/kick bob my words"] {
         alice.ask(line).await;
     }
-    let told = carol.settle().await;
-    assert_eq!(told, ["* alice muted bob in #a", "* alice kicked bob from #a"]);
+    let output = carol.settle().await;
+    assert_eq!(output, ["* alice muted bob in #a", "* alice kicked bob from #a"]);
     alice.ask("/kick carol my words").await;
-    let told = carol.settle().await;
-    assert_eq!(told, ["* alice kicked you from #a. You are in no conversation."]);
+    let output = carol.settle().await;
+    assert_eq!(output, ["* alice kicked you from #a. You are in no conversation."]);
 }

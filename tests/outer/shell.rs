@@ -48,8 +48,8 @@ async fn run(line: &str, state: &str) {
         .expect("there is a shell");
     let output = timeout(DEADLINE, child.wait_with_output()).await;
     let output = output.unwrap_or_else(|_| panic!("it doesn't end: {line}")).unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && !told.contains("! "), "{line}\n{output:?}");
+    let received = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && !received.contains("! "), "{line}\n{output:?}");
 }
 
 #[tokio::test]

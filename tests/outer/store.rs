@@ -65,13 +65,13 @@ impl Kept {
     }
 }
 
-fn ok(told: (Vec<Value>, Value)) -> (Vec<Value>, Value) {
-    assert_eq!(told.1["type"], "ok", "{}", told.1);
-    told
+fn ok(output: (Vec<Value>, Value)) -> (Vec<Value>, Value) {
+    assert_eq!(output.1["type"], "ok", "{}", output.1);
+    output
 }
 
-fn code(told: &(Vec<Value>, Value)) -> &str {
-    told.1["code"].as_str().unwrap_or_else(|| panic!("no refusal: {}", told.1))
+fn code(output: &(Vec<Value>, Value)) -> &str {
+    output.1["code"].as_str().unwrap_or_else(|| panic!("no refusal: {}", output.1))
 }
 
 /// Queries history. Returns the messages alone.
@@ -177,8 +177,8 @@ async fn entering_after_an_id_is_exact_under_traffic() {
         });
         let end = say(&mut alice, "the end").await;
         while heard.last() != Some(&end) {
-            let told = bob.json().await;
-            heard.extend(heard_of(&told));
+            let output = bob.json().await;
+            heard.extend(heard_of(&output));
         }
         assert_eq!(heard, (after + 1..=end).collect::<Vec<_>>(), "after {after}");
         // The same once more, as a member.
@@ -239,13 +239,13 @@ async fn history_is_read_in_any_range_and_replayed_on_entry() {
     assert_eq!(code(&bob.ask_json("/history after 701").await), "bad-argument");
     // In the text format, with the date.
     let mut carol = server.person("carol").await;
-    let told = carol.ask("/enter general").await;
-    assert_eq!(told[0], "* You entered #general (2 here).");
-    assert_eq!(told.len(), 21, "{told:#?}");
+    let output = carol.ask("/enter general").await;
+    assert_eq!(output[0], "* You entered #general (2 here).");
+    assert_eq!(output.len(), 21, "{output:#?}");
     assert!(
-        told[1].starts_with("[#general 20") && told[1].ends_with("] alice: 681"),
+        output[1].starts_with("[#general 20") && output[1].ends_with("] alice: 681"),
         "{}",
-        told[1]
+        output[1]
     );
     assert!(carol.ask("/history 3 before 10").await.iter().any(|line| line.ends_with("alice: 9")));
     // Non-members receive nothing.
@@ -262,8 +262,8 @@ async fn as_many_lines_are_replayed_as_the_settings_say() {
         ok(alice.ask_json("/create general").await);
         say_many(&mut alice, "#general", 30).await;
         let mut bob = server.person_in("bob", ClientFormat::Json).await;
-        let told = past(&mut bob, "/enter general").await;
-        assert_eq!(ids(&told), (31 - lines..=30).collect::<Vec<_>>());
+        let output = past(&mut bob, "/enter general").await;
+        assert_eq!(ids(&output), (31 - lines..=30).collect::<Vec<_>>());
         assert_eq!(past(&mut bob, "/enter general after 5").await.len(), 25);
     }
 }
@@ -365,14 +365,15 @@ async fn a_kick_during_a_replay_is_delivered_in_order() {
         say(&mut alice, &format!("live {n}")).await;
     }
     ok(alice.ask_json("/kick bob").await);
-    let told = bob.read_until(|line| line.contains(r#""type":"kicked""#)).await;
-    let told: Vec<Value> = told.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let heard: Vec<u64> = told.iter().filter_map(|row| row["id"].as_u64()).collect();
+    let output = bob.read_until(|line| line.contains(r#""type":"kicked""#)).await;
+    let output: Vec<Value> =
+        output.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let heard: Vec<u64> = output.iter().filter_map(|row| row["id"].as_u64()).collect();
     assert_eq!(heard, (1..=5005).collect::<Vec<_>>());
-    let answer = told.iter().position(|row| row["re"] == "enter").unwrap();
-    assert_eq!(told[answer]["type"], "ok");
-    assert!(told[..answer].iter().all(|row| row["past"] == true));
-    assert!(!told.iter().any(|row| row["type"] == "missed"), "{:?}", told.last());
+    let answer = output.iter().position(|row| row["re"] == "enter").unwrap();
+    assert_eq!(output[answer]["type"], "ok");
+    assert!(output[..answer].iter().all(|row| row["past"] == true));
+    assert!(!output.iter().any(|row| row["type"] == "missed"), "{:?}", output.last());
     assert!(!bob.settle().await.iter().any(|line| line.contains("general")));
 }
 
@@ -392,26 +393,26 @@ async fn a_private_message_is_delivered_as_history_or_live_and_not_both() {
             bob.send_raw("/msg alice hello\n".repeat(usize::try_from(ahead).unwrap()).as_bytes())
                 .await;
             for _ in 0..ahead {
-                let told = bob.answer_json().await;
+                let output = bob.answer_json().await;
                 // On a busy machine alice reads more slowly than bob sends.
-                if told.1["code"] != "user-busy" {
-                    ok(told);
+                if output.1["code"] != "user-busy" {
+                    ok(output);
                     said += 1;
                 }
             }
         }
     };
     let listen = async {
-        let mut told = std::collections::HashSet::new();
+        let mut output = std::collections::HashSet::new();
         let mut live = std::collections::HashSet::new();
-        while told.len() < usize::try_from(LINES).unwrap() {
+        while output.len() < usize::try_from(LINES).unwrap() {
             let (rows, _) = ok(alice.ask_json("/history @bob 5").await);
             for row in rows.iter().filter(|row| row["type"] == "private") {
                 let id = row["id"].as_u64().unwrap();
                 if row["past"] == true {
-                    told.insert(id);
+                    output.insert(id);
                 } else {
-                    assert!(told.insert(id) && live.insert(id), "line {id} twice");
+                    assert!(output.insert(id) && live.insert(id), "line {id} twice");
                 }
             }
         }
@@ -436,14 +437,14 @@ async fn messages_expire_by_the_age_of_their_channel() {
         // It is done in steps.
         loop {
             let rows = past(&mut alice, &format!("/history {channel} after 0")).await;
-            let told = texts(&rows);
-            if told.len() == left {
+            let output = texts(&rows);
+            if output.len() == left {
                 let all: Vec<&str> = ages.iter().map(|(_, text)| *text).collect();
                 let kept = &all[..if channel == "gone" { 2 } else { 5 }];
-                assert_eq!(told, kept[kept.len() - left..], "{channel}");
+                assert_eq!(output, kept[kept.len() - left..], "{channel}");
                 break;
             }
-            assert!(told.len() > left, "{channel}: {told:?}");
+            assert!(output.len() > left, "{channel}: {output:?}");
         }
     }
     assert_eq!(say(&mut alice, "/say #gone on").await, 3);
@@ -636,7 +637,7 @@ async fn a_foreign_database_is_refused_unchanged() {
     let file = Store::file_in(&kept.data());
     let good = fs::read(&file).unwrap();
     // Offsets of the version and the application id in a database file.
-    for (at, told) in [
+    for (at, output) in [
         (60, "run the newer program that wrote it, or restore a backup"),
         (68, "another program's database; give another directory with --data"),
     ] {
@@ -645,7 +646,7 @@ async fn a_foreign_database_is_refused_unchanged() {
         fs::write(&file, &bytes).unwrap();
         let (log, status) = kept.setup.run_to_end().await;
         assert_eq!(status.code(), Some(1), "{log}");
-        assert!(log.contains(told), "{log}");
+        assert!(log.contains(output), "{log}");
         assert!(fs::read(&file).unwrap() == bytes, "it was changed");
     }
     fs::write(&file, good).unwrap();

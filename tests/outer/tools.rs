@@ -115,9 +115,9 @@ async fn a_restore_replaces_the_store_and_preserves_the_old_files() {
     assert!(refused.contains("is the journal of a store"), "{refused}");
     assert_eq!(last_id(&data, "data").await, 4);
 
-    let told = data.succeeds("data", &["restore", "copy.db"]);
-    assert!(told.contains("found whole") && told.contains("replaced-"), "{told}");
-    let aside = told.lines().find_map(|line| line.split_once(": the files that were there"));
+    let received = data.succeeds("data", &["restore", "copy.db"]);
+    assert!(received.contains("found whole") && received.contains("replaced-"), "{received}");
+    let aside = received.lines().find_map(|line| line.split_once(": the files that were there"));
     let aside = aside.unwrap().0.rsplit('/').next().unwrap().to_owned();
     assert!(!data.path("data/recent.db").exists());
     assert!(!data.path("data/chat.db.restoring").exists());
@@ -170,8 +170,8 @@ async fn a_half_of_a_store_is_refused_with_its_cure() {
         assert_eq!(status.code(), Some(1), "{name}: {log}");
         assert!(log.contains(words) && log.contains("restore"), "{name}: {log}");
         for tool in [&["check"][..], &["backup", "other.db"], &["export", "--channel", "dev"]] {
-            let told = data.fails(name, tool);
-            assert!(told.contains(words), "{name} {tool:?}: {told}");
+            let received = data.fails(name, tool);
+            assert!(received.contains(words), "{name} {tool:?}: {received}");
         }
         data.succeeds(name, &["restore", &cure]);
         assert_eq!(last_id(&data, name).await, 3, "{name}");
@@ -225,17 +225,17 @@ async fn an_export_is_imported_once_and_the_same() {
     assert!(server.terminate().await.success());
 
     let into = data.path("other").display().to_string();
-    let told = data.succeeds("other", &["import", "dev.jsonl"]);
-    assert_eq!(told, format!("3 lines imported into {into}, 0 were there already\n"));
-    let told = data.succeeds("other", &["import", "dev.jsonl"]);
-    assert_eq!(told, format!("0 lines imported into {into}, 3 were there already\n"));
+    let received = data.succeeds("other", &["import", "dev.jsonl"]);
+    assert_eq!(received, format!("3 lines imported into {into}, 0 were there already\n"));
+    let received = data.succeeds("other", &["import", "dev.jsonl"]);
+    assert_eq!(received, format!("0 lines imported into {into}, 3 were there already\n"));
     assert_eq!(data.succeeds("other", &["export", "--channel", "dev"]), exported);
     // Only the newest messages: the ids stay.
     let newest = format!("{}\n{}\n", rows[0], rows[3]);
     fs::write(data.path("newest.jsonl"), newest).unwrap();
     data.succeeds("newest", &["import", "newest.jsonl"]);
-    let told = data.succeeds("newest", &["--listen", "127.0.0.1:0", "check"]);
-    assert!(told.contains("ok     database"), "{told}");
+    let received = data.succeeds("newest", &["--listen", "127.0.0.1:0", "check"]);
+    assert!(received.contains("ok     database"), "{received}");
     // Ids aren't reused after their messages are gone.
     fs::write(data.path("empty.jsonl"), rows[0]).unwrap();
     data.succeeds("empty", &["import", "empty.jsonl"]);
@@ -286,12 +286,12 @@ async fn hidden_messages_are_in_no_export_and_keep_their_ids() {
     assert_eq!(kinds, ["channel", "erased", "message", "erased"], "{exported}");
     assert!(!exported.contains("purged") && !exported.contains("never stored"), "{exported}");
     let into = data.path("other").display().to_string();
-    let told = data.succeeds("other", &["import", "dev.jsonl"]);
-    assert_eq!(told, format!("3 lines imported into {into}, 0 were there already\n"));
+    let received = data.succeeds("other", &["import", "dev.jsonl"]);
+    assert_eq!(received, format!("3 lines imported into {into}, 0 were there already\n"));
     assert_eq!(data.succeeds("other", &["export", "--channel", "dev"]), exported);
     for directory in ["data", "other"] {
-        let told = data.succeeds(directory, &["--listen", "127.0.0.1:0", "check"]);
-        assert!(told.contains("ok     database"), "{told}");
+        let received = data.succeeds(directory, &["--listen", "127.0.0.1:0", "check"]);
+        assert!(received.contains("ok     database"), "{received}");
     }
 }
 
@@ -337,9 +337,9 @@ async fn a_check_under_traffic_finds_no_fault() {
         for _ in 0..10 {
             let mut check = tokio::process::Command::new(binary::path("chat-server"));
             check.arg("--data").arg(data.path("data")).arg("check");
-            let told = check.output().await.unwrap();
-            let told = String::from_utf8(told.stdout).unwrap();
-            assert!(told.contains("ok     database"), "{told}");
+            let received = check.output().await.unwrap();
+            let received = String::from_utf8(received.stdout).unwrap();
+            assert!(received.contains("ok     database"), "{received}");
         }
     };
     tokio::select! {
@@ -353,7 +353,7 @@ async fn a_check_finds_each_fault_and_states_its_cure() {
     let data = Data::new();
     let listen = |server: &TestServer| server.address().to_string();
     let mut server = with_three_lines(&data).await;
-    let told = data.succeeds("data", &["--listen", &listen(&server), "check"]);
+    let received = data.succeeds("data", &["--listen", &listen(&server), "check"]);
     for line in [
         "ok     settings",
         "a server runs on",
@@ -361,12 +361,12 @@ async fn a_check_finds_each_fault_and_states_its_cure() {
         "ok     database: it is whole",
         "while the server runs",
     ] {
-        assert!(told.contains(line), "{line}: {told}");
+        assert!(received.contains(line), "{line}: {received}");
     }
-    let told = data.fails("other", &["--listen", &listen(&server), "check"]);
+    let received = data.fails("other", &["--listen", &listen(&server), "check"]);
     assert!(
-        told.contains("fault  port") && told.contains("another address with --listen"),
-        "{told}"
+        received.contains("fault  port") && received.contains("another address with --listen"),
+        "{received}"
     );
     assert!(server.terminate().await.success());
     assert!(
@@ -374,8 +374,11 @@ async fn a_check_finds_each_fault_and_states_its_cure() {
             .contains("is free for a server")
     );
     damage(&data.path("data/chat.db"));
-    let told = data.fails("data", &["--listen", "127.0.0.1:0", "check"]);
-    assert!(told.contains("fault  database") && told.contains("restore a backup"), "{told}");
+    let received = data.fails("data", &["--listen", "127.0.0.1:0", "check"]);
+    assert!(
+        received.contains("fault  database") && received.contains("restore a backup"),
+        "{received}"
+    );
 }
 
 /// Overwrites everything but the first page.
@@ -418,15 +421,15 @@ async fn unread_output_has_the_right_exit_code() {
     }
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let (code, told) = write_to(&data, writer, &["--listen", "192.0.2.1:0", "check"]);
-    assert_eq!(code, Some(1), "a fault is a fault though nobody reads of it: {told}");
+    let (code, received) = write_to(&data, writer, &["--listen", "192.0.2.1:0", "check"]);
+    assert_eq!(code, Some(1), "a fault is a fault though nobody reads of it: {received}");
     for words in tools.into_iter().filter(|words| !words.contains(&"operators")) {
         drop(fs::remove_file(data.path("copy.db")));
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
-        let (code, told) = write_to(&data, full, words);
-        assert_eq!(code, Some(1), "{words:?}: {told}");
-        assert!(told.contains("the output can't be written"), "{words:?}: {told}");
-        assert!(!told.contains("panicked"), "{words:?}: {told}");
+        let (code, received) = write_to(&data, full, words);
+        assert_eq!(code, Some(1), "{words:?}: {received}");
+        assert!(received.contains("the output can't be written"), "{words:?}: {received}");
+        assert!(!received.contains("panicked"), "{words:?}: {received}");
     }
 }
 

@@ -39,14 +39,14 @@ struct Step {
     /// Line number in the file, from 1.
     line: usize,
     action: Action,
-    told: Vec<(String, String)>,
+    output: Vec<(String, String)>,
 }
 
 impl Step {
     /// The lines of the transcript, with their endings.
     fn written(&self) -> String {
         let mut written = self.action.written() + "\n";
-        for (who, line) in &self.told {
+        for (who, line) in &self.output {
             writeln!(written, "{who}< {line}").unwrap();
         }
         written
@@ -101,19 +101,19 @@ fn parse(text: &str) -> Result<Vec<Step>, String> {
                 "later" => Action::Later(names(rest)),
                 _ => return Err(format!("{line}: there is no step {word:?}")),
             }
-        } else if let Some((who, told)) = written.split_once("< ")
+        } else if let Some((who, output)) = written.split_once("< ")
             && !who.contains([' ', '>'])
         {
             let step = steps.iter_mut().rfind(|step| !matches!(step.action, Action::Comment(_)));
             let step = step.ok_or_else(|| format!("{line}: nothing happened yet"))?;
-            step.told.push((who.to_owned(), told.to_owned()));
+            step.output.push((who.to_owned(), output.to_owned()));
             continue;
         } else if let Some((who, sent)) = written.split_once("> ") {
             Action::Sends(who.to_owned(), sent.to_owned())
         } else {
             return Err(format!("{line}: this is no step: {written}"));
         };
-        steps.push(Step { line, action, told: Vec::new() });
+        steps.push(Step { line, action, output: Vec::new() });
     }
     Ok(steps)
 }
@@ -191,7 +191,7 @@ impl Play {
     }
 
     /// The output so far of every client.
-    async fn told(&mut self, action: &Action) -> Vec<(String, String)> {
+    async fn output(&mut self, action: &Action) -> Vec<(String, String)> {
         let mut all = Vec::new();
         // The acting client comes first: when it has its answer, the others have the event.
         let acted = |who: &String| match action {
@@ -207,17 +207,17 @@ impl Play {
             let half_closed = matches!(action, Action::HalfCloses(names) if names.contains(&who));
             let later = matches!(action, Action::Later(names) if names.contains(&who));
             let person = self.person(&who);
-            let (told, ended) = if half_closed {
+            let (output, ended) = if half_closed {
                 (person.read_to_end().await, true)
             } else if later {
-                let mut told = vec![person.line().await];
-                let (more, ended) = person.told_by_now().await;
-                told.extend(more);
-                (told, ended)
+                let mut output = vec![person.line().await];
+                let (more, ended) = person.received_by_now().await;
+                output.extend(more);
+                (output, ended)
             } else {
-                person.told_by_now().await
+                person.received_by_now().await
             };
-            all.extend(told.into_iter().map(|line| (who.clone(), normal(&line))));
+            all.extend(output.into_iter().map(|line| (who.clone(), normal(&line))));
             if ended {
                 somebody_is_gone = true;
                 all.push((who.clone(), "(end)".to_owned()));
@@ -227,8 +227,8 @@ impl Play {
         if somebody_is_gone {
             // Clients that were checked before the end have its event by now.
             for person in &mut self.people {
-                let (told, _) = person.told_by_now().await;
-                all.extend(told.iter().map(|line| (person.who().to_owned(), normal(line))));
+                let (output, _) = person.received_by_now().await;
+                all.extend(output.iter().map(|line| (person.who().to_owned(), normal(line))));
             }
             // In the notation of a transcript.
             all.sort_by_key(|(who, _)| order.iter().position(|it| it == who));
@@ -240,8 +240,8 @@ impl Play {
     /// there must be no more.
     async fn hold(&mut self, step: &Step) -> Result<(), String> {
         let mut expected: HashMap<&str, Vec<&str>> = HashMap::new();
-        for (who, told) in &step.told {
-            expected.entry(who).or_default().push(told);
+        for (who, output) in &step.output {
+            expected.entry(who).or_default().push(output);
         }
         let order: Vec<String> = self.people.iter().map(|it| it.who().to_owned()).collect();
         if let Some(stranger) = expected.keys().find(|who| !order.iter().any(|it| it == *who)) {
@@ -250,33 +250,33 @@ impl Play {
         for who in order {
             let expected = expected.remove(who.as_str()).unwrap_or_default();
             let person = self.person(&who);
-            let mut told = Vec::new();
-            while told.len() < expected.len() {
+            let mut output = Vec::new();
+            while output.len() < expected.len() {
                 let Some(line) = person.next_line().await else {
-                    told.push("(end)".to_owned());
+                    output.push("(end)".to_owned());
                     break;
                 };
-                told.push(normal(&line));
-                if told.last().map(String::as_str) != expected.get(told.len() - 1).copied() {
+                output.push(normal(&line));
+                if output.last().map(String::as_str) != expected.get(output.len() - 1).copied() {
                     break;
                 }
             }
-            let ended = told.last().is_some_and(|line| line == "(end)");
+            let ended = output.last().is_some_and(|line| line == "(end)");
             if ended {
                 self.people.retain(|person| person.who() != who);
             } else {
-                let (more, ended) = self.person(&who).told_by_now().await;
-                told.extend(more.iter().map(|line| normal(line)));
+                let (more, ended) = self.person(&who).received_by_now().await;
+                output.extend(more.iter().map(|line| normal(line)));
                 if ended {
-                    told.push("(end)".to_owned());
+                    output.push("(end)".to_owned());
                 }
             }
-            if told != expected {
+            if output != expected {
                 let list = |lines: &[String]| lines.join("\n    ");
                 let expected: Vec<String> = expected.into_iter().map(str::to_owned).collect();
                 return Err(format!(
                     "{who} was told\n    {}\nnot\n    {}",
-                    list(&told),
+                    list(&output),
                     list(&expected)
                 ));
             }
@@ -444,15 +444,15 @@ async fn play_anew(steps: &mut [Step], format: ClientFormat) {
     let mut play = Play::begin(steps, format).await;
     for step in steps {
         play.act(&step.action).await;
-        let before = std::mem::take(&mut step.told);
+        let before = std::mem::take(&mut step.output);
         if matches!(step.action, Action::HangsUp(_)) {
             // A client that received a delayed line last time receives it again.
             for (who, _) in before {
                 let line = play.person(&who).line().await;
-                step.told.push((who, normal(&line)));
+                step.output.push((who, normal(&line)));
             }
         }
-        step.told.extend(play.told(&step.action).await);
+        step.output.extend(play.output(&step.action).await);
     }
 }
 

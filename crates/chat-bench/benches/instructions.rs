@@ -48,20 +48,20 @@ fn encoding(event: Event, format: Format) -> Bytes {
     encoded(black_box(&event), format)
 }
 
-fn book() -> Writer {
-    let (mut book, _) =
+fn writer() -> Writer {
+    let (mut writer, _) =
         Store::open(&StoreLocation::Memory, Durability::Process).unwrap().into_parts();
     let (name, shown) = ("#general", "general");
-    book.commit(&[WriteOp::Channel { number: 1, name, shown, topic: None, open: true }]).unwrap();
-    book
+    writer.commit(&[WriteOp::Channel { number: 1, name, shown, topic: None, open: true }]).unwrap();
+    writer
 }
 
 #[library_benchmark]
-#[bench::of_256(args = (), setup = book)]
-fn store(mut book: Writer) -> Writer {
-    book.commit(&(1..=256).map(line).collect::<Vec<_>>()).unwrap();
-    book.flush().unwrap();
-    book
+#[bench::of_256(args = (), setup = writer)]
+fn store(mut writer: Writer) -> Writer {
+    writer.commit(&(1..=256).map(line).collect::<Vec<_>>()).unwrap();
+    writer.flush().unwrap();
+    writer
 }
 
 #[library_benchmark]

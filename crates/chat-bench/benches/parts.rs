@@ -63,9 +63,9 @@ fn store(criterion: &mut Criterion) {
     const BATCH: u64 = 256;
     let folder = tempfile::tempdir().unwrap();
     let place = StoreLocation::Directory(folder.path().to_owned());
-    let (mut book, _) = Store::open(&place, Durability::Process).unwrap().into_parts();
+    let (mut writer, _) = Store::open(&place, Durability::Process).unwrap().into_parts();
     let (name, shown) = ("#general", "general");
-    book.commit(&[WriteOp::Channel { number: 1, name, shown, topic: None, open: true }]).unwrap();
+    writer.commit(&[WriteOp::Channel { number: 1, name, shown, topic: None, open: true }]).unwrap();
     let mut last = 0;
     let mut group = criterion.benchmark_group("store");
     group.throughput(Throughput::Elements(BATCH));
@@ -79,15 +79,15 @@ fn store(criterion: &mut Criterion) {
             (first..=last).map(line).collect::<Vec<_>>()
         };
         let mut commit = |batch: Vec<WriteOp<'_>>| {
-            book.commit(&batch).unwrap();
+            writer.commit(&batch).unwrap();
             if flushed {
-                book.flush().unwrap();
+                writer.flush().unwrap();
             }
         };
         group.bench_function(name, |bench| {
             bench.iter_batched(&mut next, &mut commit, BatchSize::PerIteration);
         });
-        book.flush().unwrap();
+        writer.flush().unwrap();
     }
     group.finish();
 }

@@ -46,7 +46,7 @@ pub(crate) enum To<'a> {
     /// The channel that the sender entered last.
     Current(&'a str),
     /// A channel that the sender is in.
-    Room(&'a str),
+    Channel(&'a str),
     /// One user.
     Person(&'a str),
 }
@@ -71,47 +71,47 @@ impl Dialect {
     }
 
     /// Creates a channel and enters it.
-    pub(crate) fn make(self, room: &str) -> SignInRequest {
+    pub(crate) fn make(self, channel: &str) -> SignInRequest {
         match self {
             Self::Text => {
-                SignInRequest { lines: format!("/create {room}\r\n"), answer: b"* You made #" }
+                SignInRequest { lines: format!("/create {channel}\r\n"), answer: b"* You made #" }
             }
             Self::Json => {
-                SignInRequest { lines: format!("/create {room}\n"), answer: br#""re":"create""# }
+                SignInRequest { lines: format!("/create {channel}\n"), answer: br#""re":"create""# }
             }
-            Self::Irc | Self::Floor => self.enter(room),
+            Self::Irc | Self::Floor => self.enter(channel),
         }
     }
 
     /// Enters an existing channel.
-    pub(crate) fn enter(self, room: &str) -> SignInRequest {
+    pub(crate) fn enter(self, channel: &str) -> SignInRequest {
         match self {
             Self::Text => {
-                SignInRequest { lines: format!("/enter {room}\r\n"), answer: b"* You entered #" }
+                SignInRequest { lines: format!("/enter {channel}\r\n"), answer: b"* You entered #" }
             }
             Self::Json => {
-                SignInRequest { lines: format!("/enter {room}\n"), answer: br#""re":"enter""# }
+                SignInRequest { lines: format!("/enter {channel}\n"), answer: br#""re":"enter""# }
             }
             // The end of the list of members.
-            Self::Irc => SignInRequest { lines: format!("JOIN #{room}\r\n"), answer: b" 366 " },
-            Self::Floor if room == HALL => SignInRequest { lines: String::new(), answer: b"" },
+            Self::Irc => SignInRequest { lines: format!("JOIN #{channel}\r\n"), answer: b" 366 " },
+            Self::Floor if channel == HALL => SignInRequest { lines: String::new(), answer: b"" },
             Self::Floor => SignInRequest {
-                lines: format!("{FLOOR_ENTER}{room}\n"),
+                lines: format!("{FLOOR_ENTER}{channel}\n"),
                 answer: FLOOR_ENTERED.as_bytes(),
             },
         }
     }
 
     /// Leaves a channel.
-    pub(crate) fn leave(self, room: &str) -> SignInRequest {
+    pub(crate) fn leave(self, channel: &str) -> SignInRequest {
         match self {
             Self::Text => {
-                SignInRequest { lines: format!("/leave #{room}\r\n"), answer: b"* You left #" }
+                SignInRequest { lines: format!("/leave #{channel}\r\n"), answer: b"* You left #" }
             }
             Self::Json => {
-                SignInRequest { lines: format!("/leave #{room}\n"), answer: br#""re":"leave""# }
+                SignInRequest { lines: format!("/leave #{channel}\n"), answer: br#""re":"leave""# }
             }
-            Self::Irc => SignInRequest { lines: format!("PART #{room}\r\n"), answer: b" PART " },
+            Self::Irc => SignInRequest { lines: format!("PART #{channel}\r\n"), answer: b" PART " },
             Self::Floor => SignInRequest { lines: String::new(), answer: b"" },
         }
     }
@@ -133,9 +133,11 @@ impl Dialect {
     /// Appends a line that sends `text`.
     pub(crate) fn say(self, to: To<'_>, text: &[u8], out: &mut Vec<u8>) {
         let begun = match (self, to) {
-            (Self::Irc, To::Current(room) | To::Room(room)) => write!(out, "PRIVMSG #{room} :"),
+            (Self::Irc, To::Current(channel) | To::Channel(channel)) => {
+                write!(out, "PRIVMSG #{channel} :")
+            }
             (Self::Irc, To::Person(name)) => write!(out, "PRIVMSG {name} :"),
-            (Self::Text | Self::Json, To::Room(room)) => write!(out, "/say #{room} "),
+            (Self::Text | Self::Json, To::Channel(channel)) => write!(out, "/say #{channel} "),
             (Self::Text | Self::Json, To::Person(name)) => write!(out, "/msg {name} "),
             (Self::Floor, _) | (_, To::Current(_)) => Ok(()),
         };

@@ -191,7 +191,7 @@ impl MeasureArgs {
     clippy::unnecessary_wraps,
     reason = "prints the results and sets the exit code"
 )]
-fn told(table: &str) -> anyhow::Result<()> {
+fn print_table(table: &str) -> anyhow::Result<()> {
     println!("{table}");
     Ok(())
 }
@@ -217,9 +217,9 @@ fn main() -> anyhow::Result<()> {
             return report.run(&how.bench()?, how.scale(), &how.server);
         }
         BenchCommand::Million(million) => {
-            return told(&million.run(&indicatif::ProgressBar::new(0))?);
+            return print_table(&million.run(&indicatif::ProgressBar::new(0))?);
         }
-        BenchCommand::Contention(contention) => return told(&contention.run()?),
+        BenchCommand::Contention(contention) => return print_table(&contention.run()?),
         BenchCommand::Floor { batch } => return subject::floor::run(batch),
     })
 }

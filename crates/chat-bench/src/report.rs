@@ -107,9 +107,9 @@ impl BenchReport {
         let repeats = self.repeats.unwrap_or(if scale == Scale::Full { 3 } else { 1 });
         let all =
             scenarios.iter().flat_map(|scenario| kinds.iter().map(move |kind| (scenario, *kind)));
-        let told = all.filter(|(scenario, kind)| is_told(scenario.as_ref(), *kind));
+        let sentence = all.filter(|(scenario, kind)| is_measured(scenario.as_ref(), *kind));
         let runs: Vec<_> =
-            (0..).zip(told).map(|(at, (scenario, kind))| (at, scenario, kind)).collect();
+            (0..).zip(sentence).map(|(at, (scenario, kind))| (at, scenario, kind)).collect();
         let mut failed = vec![false; runs.len()];
         let bar = ProgressBar::new((runs.len() * repeats) as u64).with_style(
             ProgressStyle::with_template(
@@ -172,7 +172,7 @@ impl Results {
 }
 
 /// The JSON format is measured where it makes a difference.
-fn is_told(scenario: &dyn Scenario, kind: SubjectKind) -> bool {
+fn is_measured(scenario: &dyn Scenario, kind: SubjectKind) -> bool {
     let in_json = ["fanout", "durable", "history"].contains(&scenario.name());
     scenario.suits(kind) && (kind != SubjectKind::ChatJson || in_json)
 }
@@ -208,7 +208,7 @@ fn write(results: &Results, path: &Path) -> anyhow::Result<()> {
     let name = path.file_stem().context("the page needs a name")?;
     let plots = path.with_file_name(name);
     fs::create_dir_all(&plots)?;
-    let mut parts = vec![results.machine.told(), targets::table(&summary)];
+    let mut parts = vec![results.machine.sentence(), targets::table(&summary)];
     for plot in &PLOTS {
         if plot.draw(&summary, &plots)? {
             let name = name.to_string_lossy();
@@ -218,15 +218,16 @@ fn write(results: &Results, path: &Path) -> anyhow::Result<()> {
     parts.push(table::of(&summary));
     if !results.failures.is_empty() {
         parts.push("### Not done".to_owned());
-        parts
-            .push(results.failures.iter().map(FailedScenario::told).collect::<Vec<_>>().join("\n"));
+        parts.push(
+            results.failures.iter().map(FailedScenario::sentence).collect::<Vec<_>>().join("\n"),
+        );
     }
     parts.retain(|part| !part.is_empty());
     page::write(path, &parts.join("\n\n"))
 }
 
 impl FailedScenario {
-    fn told(&self) -> String {
+    fn sentence(&self) -> String {
         let why = self.why.replace(['\r', '\n'], " ");
         format!("- {}, {}: {why}", self.scenario, self.server.title())
     }

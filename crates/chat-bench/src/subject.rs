@@ -74,7 +74,7 @@ impl SubjectServer {
         let child = spawned.with_context(|| format!("{program} can't be started"))?;
         let mut child = Reaped(Some(child));
         let address = match launch.address {
-            None => told_address(child.get()?)?,
+            None => read_address(child.get()?)?,
             Some(address) => {
                 listens(child.get()?, address)?;
                 address
@@ -138,10 +138,10 @@ impl Drop for Reaped {
 
 /// Reads the address from a server's log. A thread reads on, so that the server never blocks on the
 /// pipe.
-fn told_address(child: &mut Child) -> anyhow::Result<SocketAddr> {
+fn read_address(child: &mut Child) -> anyhow::Result<SocketAddr> {
     let log = child.stderr.take().context("it has a log")?;
     let mut lines = BufReader::new(log).lines();
-    let mut told = String::new();
+    let mut server_log = String::new();
     for line in lines.by_ref() {
         let line = line?;
         if let Some((_, address)) = line.split_once("address=") {
@@ -149,10 +149,10 @@ fn told_address(child: &mut Child) -> anyhow::Result<SocketAddr> {
             std::thread::spawn(move || lines.for_each(drop));
             return Ok(address);
         }
-        told.push_str(&line);
-        told.push('\n');
+        server_log.push_str(&line);
+        server_log.push('\n');
     }
-    bail!("the server ended before it listened:\n{told}")
+    bail!("the server ended before it listened:\n{server_log}")
 }
 
 /// Polls until a server listens that doesn't log its address.

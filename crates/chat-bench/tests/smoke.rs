@@ -96,31 +96,31 @@ fn history() {
 fn sessions_are_simulated_over_pipes() {
     let folder = tempfile::tempdir().unwrap();
     let args = ["million", "--sessions", "1300", "--room", "200", "--movers", "20"];
-    let told = bench(&args, folder.path());
-    assert!(told.contains("a line to the room of 200, until the last has it"), "{told}");
-    let told = bench(&["contention", "--threads", "1,2", "--seconds", "0.05"], folder.path());
-    assert_eq!(told.lines().count(), 7, "{told}");
+    let received = bench(&args, folder.path());
+    assert!(received.contains("a line to the room of 200, until the last has it"), "{received}");
+    let received = bench(&["contention", "--threads", "1,2", "--seconds", "0.05"], folder.path());
+    assert_eq!(received.lines().count(), 7, "{received}");
 }
 
 #[test]
 fn json_has_what_the_table_has() {
     let folder = tempfile::tempdir().unwrap();
-    let told = bench(&["fanout", "--server", "chat,floor-batch", "--json"], folder.path());
-    let outcomes: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let received = bench(&["fanout", "--server", "chat,floor-batch", "--json"], folder.path());
+    let outcomes: serde_json::Value = serde_json::from_str(&received).unwrap();
     let of = |server: &str| {
         let all = outcomes.as_array().unwrap().iter();
         all.filter(|outcome| outcome["server"] == server).count()
     };
-    assert_eq!((of("chat"), of("floor-batch")), (2, 2), "{told}");
-    assert_eq!(outcomes[0]["figures"]["lost"], 0.0, "{told}");
+    assert_eq!((of("chat"), of("floor-batch")), (2, 2), "{received}");
+    assert_eq!(outcomes[0]["figures"]["lost"], 0.0, "{received}");
 }
 
 #[test]
 fn no_delivery_is_lost_and_no_client_is_dropped() {
     let folder = tempfile::tempdir().unwrap();
     for scenario in ["rooms", "mixed", "login"] {
-        let told = bench(&[scenario, "--server", "chat,chat-json", "--json"], folder.path());
-        let outcomes: serde_json::Value = serde_json::from_str(&told).unwrap();
+        let received = bench(&[scenario, "--server", "chat,chat-json", "--json"], folder.path());
+        let outcomes: serde_json::Value = serde_json::from_str(&received).unwrap();
         for outcome in outcomes.as_array().unwrap() {
             let figures = &outcome["figures"];
             assert_eq!(figures["lost"], 0.0, "{scenario}: {outcome}");

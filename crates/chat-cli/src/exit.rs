@@ -2,8 +2,8 @@
 
 /// Whether a refusal of the connection itself, `code: sentence`, is temporary. Any other is
 /// repeated at each attempt.
-pub(crate) fn is_temporary_refusal(told: &str) -> bool {
-    let code = told.split_once(':').map_or(told, |(code, _)| code);
+pub(crate) fn is_temporary_refusal(refusal: &str) -> bool {
+    let code = refusal.split_once(':').map_or(refusal, |(code, _)| code);
     matches!(code, "server-full" | "unavailable")
 }
 

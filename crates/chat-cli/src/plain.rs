@@ -33,8 +33,8 @@ fn write(output: &OutputQueue) {
             if error.kind() == io::ErrorKind::BrokenPipe {
                 output.break_off(Broken::Unwanted);
             } else if !output.is_broken() {
-                let told = format!("chat-cli: the output can't be written: {error}\n");
-                let _ = io::stderr().write_all(told.as_bytes());
+                let message = format!("chat-cli: the output can't be written: {error}\n");
+                let _ = io::stderr().write_all(message.as_bytes());
                 output.break_off(Broken::Lost);
             }
         }

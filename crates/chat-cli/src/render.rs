@@ -27,8 +27,8 @@ const MAX_ROWS: usize = 5_000;
 pub(crate) struct Renderer {
     people: Vec<UserEntry>,
     channels: Vec<String>,
-    runner: ModerationRenderer,
-    governor: ServerModerationRenderer,
+    channel_moderation: ModerationRenderer,
+    operators: ServerModerationRenderer,
 }
 
 /// The state of the client that the sentences depend on.
@@ -54,7 +54,7 @@ impl OwnState<'_> {
 
 impl Renderer {
     /// Renders an event that isn't the answer to a line of this client.
-    pub(crate) fn told(&mut self, line: &ServerEvent, own: OwnState<'_>) -> Option<DisplayItem> {
+    pub(crate) fn render(&mut self, line: &ServerEvent, own: OwnState<'_>) -> Option<DisplayItem> {
         Some(match line {
             ServerEvent::Message { channel, said } => DisplayItem::Said {
                 place: channel.clone(),
@@ -66,7 +66,7 @@ impl Renderer {
                 let other = if mine { to } else { &said.from };
                 DisplayItem::Said { place: format!("@{other}"), own: mine, said: said.clone() }
             }
-            ServerEvent::Opened { with } => DisplayItem::Told {
+            ServerEvent::Opened { with } => DisplayItem::Sentence {
                 tone: Tone::Calling,
                 text: format!("{with} opened a private chat with you. /private {with} to answer."),
             },
@@ -84,13 +84,13 @@ impl Renderer {
             }
             ServerEvent::Renamed { from, to } => DisplayItem::quiet(format!("{from} is now {to}")),
             ServerEvent::Topic { channel, topic: Some(topic), by } => {
-                DisplayItem::told(format!("{by} set the topic of {channel}: {topic}"))
+                DisplayItem::sentence(format!("{by} set the topic of {channel}: {topic}"))
             }
             ServerEvent::Topic { channel, topic: None, by } => {
-                DisplayItem::told(format!("{by} removed the topic of {channel}"))
+                DisplayItem::sentence(format!("{by} removed the topic of {channel}"))
             }
-            ServerEvent::Run(row) => return self.runner.told(row),
-            ServerEvent::Govern(row) => return self.governor.told(row),
+            ServerEvent::Moderation(row) => return self.channel_moderation.render(row),
+            ServerEvent::ServerModeration(row) => return self.operators.render(row),
             ServerEvent::Kicked { channel, user, by, reason, ban, current } => {
                 if own.is_me(user) {
                     let banned = and_banned(*ban, "you");
@@ -101,14 +101,16 @@ impl Renderer {
                         }
                         CurrentChange::Unchanged => String::new(),
                     };
-                    DisplayItem::Told {
+                    DisplayItem::Sentence {
                         tone: Tone::Calling,
                         text: format!("{by} kicked you from {channel}{banned}{reason}{now}"),
                     }
                 } else {
                     let banned = and_banned(*ban, "them");
                     let reason = because(reason.as_ref());
-                    DisplayItem::told(format!("{by} kicked {user} from {channel}{banned}{reason}"))
+                    DisplayItem::sentence(format!(
+                        "{by} kicked {user} from {channel}{banned}{reason}"
+                    ))
                 }
             }
             ServerEvent::Channel { name, members, topic } => {
@@ -124,7 +126,7 @@ impl Renderer {
                 let away =
                     if *away { format!(", away{}", aside(reason.as_ref())) } else { String::new() };
                 let seen = seen.strftime("%Y-%m-%d %H:%M:%S");
-                DisplayItem::told(format!("{name} was last seen {seen}{away}."))
+                DisplayItem::sentence(format!("{name} was last seen {seen}{away}."))
             }
             ServerEvent::User(person) => {
                 if self.people.len() < MAX_ROWS {
@@ -132,7 +134,7 @@ impl Renderer {
                 }
                 return None;
             }
-            ServerEvent::Info(row) => DisplayItem::told(info(row)),
+            ServerEvent::Info(row) => DisplayItem::sentence(info(row)),
             ServerEvent::SignedOut { name, reason } => DisplayItem::warning(format!(
                 "You are signed out of {name}: {reason}. Type a name, or /login NAME, to go on."
             )),
@@ -143,19 +145,19 @@ impl Renderer {
             ServerEvent::Reentered { channel, members, topic, .. } => {
                 let topic = topic.as_ref().map(|topic| format!(" Topic: {topic}"));
                 let topic = topic.unwrap_or_default();
-                DisplayItem::told(format!("You are back in {channel} ({members} here).{topic}"))
+                DisplayItem::sentence(format!("You are back in {channel} ({members} here).{topic}"))
             }
             ServerEvent::Unread { channel, count, mentions, after } => {
-                DisplayItem::told(unread(channel, *count, *mentions, *after))
+                DisplayItem::sentence(unread(channel, *count, *mentions, *after))
             }
-            ServerEvent::Waiting { count, told } => {
+            ServerEvent::Waiting { count, newest } => {
                 let messages = if *count == 1 { "message" } else { "messages" };
                 let newest =
-                    if told < count { format!("; the newest {told}") } else { String::new() };
-                DisplayItem::told(format!("{count} {messages} while you were away{newest}:"))
+                    if newest < count { format!("; the newest {newest}") } else { String::new() };
+                DisplayItem::sentence(format!("{count} {messages} while you were away{newest}:"))
             }
-            ServerEvent::Notice { text } => DisplayItem::told(text),
-            ServerEvent::Bye { reason } => DisplayItem::told(format!("Bye: {reason}.")),
+            ServerEvent::Notice { text } => DisplayItem::sentence(text),
+            ServerEvent::Bye { reason } => DisplayItem::sentence(format!("Bye: {reason}.")),
             ServerEvent::Error { code, text, .. } => {
                 DisplayItem::Refused { code: code.clone(), text: text.clone() }
             }
@@ -175,11 +177,11 @@ impl Renderer {
         let fields = answer.fields();
         let text = |name: &str| fields.text(name).unwrap_or_default();
         let channel = || text("channel");
-        let told = |text: String| vec![DisplayItem::told(text)];
-        if let Some(shown) = self.governor.answered(&answer.re, fields) {
+        let sentence = |text: String| vec![DisplayItem::sentence(text)];
+        if let Some(shown) = self.operators.answered(&answer.re, fields) {
             return shown;
         }
-        if let Some(shown) = self.runner.answered(&answer.re, fields) {
+        if let Some(shown) = self.channel_moderation.answered(&answer.re, fields) {
             return shown;
         }
         match answer.re.as_str() {
@@ -187,51 +189,54 @@ impl Renderer {
                 Vec::new()
             }
             "name" if own.me.is_none() => Vec::new(),
-            "name" => told(format!("You are now {}.", text("name"))),
+            "name" => sentence(format!("You are now {}.", text("name"))),
             // Without a name, or a token, the `ok` only reports that the server asks for a
             // password.
             "register" | "login" | "forget" if !fields.has("name") => Vec::new(),
             "password" if !fields.has("token") => Vec::new(),
-            "register" => told(format!(
+            "register" => sentence(format!(
                 "{name} is an account now, and you are signed in. /login {name} signs in next time.",
                 name = text("name")
             )),
-            "login" => told(format!("You are signed in as {}. /logout signs out.", text("name"))),
-            "logout" => told(format!(
+            "login" => {
+                sentence(format!("You are signed in as {}. /logout signs out.", text("name")))
+            }
+            "logout" => sentence(format!(
                 "You are signed out of {}. Type a name, or /login NAME, to go on.",
                 text("name")
             )),
             "password" => {
-                told("Your password is changed, and you are signed out everywhere else.".into())
+                sentence("Your password is changed, and you are signed out everywhere else.".into())
             }
-            "forget" => told(format!(
+            "forget" => sentence(format!(
                 "The account {} is erased, with all that it wrote. Type a name to go on.",
                 text("name")
             )),
-            "create" => told(format!("You made {} and entered it as its operator.", channel())),
+            "create" => sentence(format!("You made {} and entered it as its operator.", channel())),
             "enter" => {
                 let spec = if own.is_in(&channel()) { "are now in" } else { "entered" };
                 let members = fields.number("members").unwrap_or(1);
                 let topic = fields.text("topic").map(|topic| format!(" Topic: {topic}"));
                 let topic = topic.unwrap_or_default();
-                told(format!("You {spec} {} ({members} here).{topic}", channel()))
+                sentence(format!("You {spec} {} ({members} here).{topic}", channel()))
             }
             "leave" => {
                 let left = fields.text("with").map(|user| format!("the private chat with {user}"));
                 let left = left.unwrap_or_else(channel);
-                told(format!("You left {left}. {}", NowIn(fields.text("current").as_deref())))
+                sentence(format!("You left {left}. {}", NowIn(fields.text("current").as_deref())))
             }
-            "private" => {
-                told(format!("You are in a private chat with {}. /leave ends it.", text("with")))
-            }
-            "topic" => told(match fields.text("topic") {
+            "private" => sentence(format!(
+                "You are in a private chat with {}. /leave ends it.",
+                text("with")
+            )),
+            "topic" => sentence(match fields.text("topic") {
                 Some(topic) if command(line).is_some_and(|(_, words)| !words.is_empty()) => {
                     format!("You set the topic of {}: {topic}", channel())
                 }
                 Some(topic) => format!("The topic of {} is: {topic}", channel()),
                 None => format!("{} has no topic. /topic TEXT sets one.", channel()),
             }),
-            "away" | "back" => told(if fields.flag("away") == Some(true) {
+            "away" | "back" => sentence(if fields.flag("away") == Some(true) {
                 let reason = aside(fields.text("reason").as_ref());
                 format!("You are away{reason}. /back when you are here again.")
             } else if fields.flag("changed") == Some(false) {
@@ -239,19 +244,19 @@ impl Renderer {
             } else {
                 "You are back.".into()
             }),
-            "ignore" if fields.has("user") => told(format!(
+            "ignore" if fields.has("user") => sentence(format!(
                 "You ignore {user} {when}. /unignore {user} ends it.",
                 user = text("user"),
                 when = if fields.flag("changed") == Some(false) { "already" } else { "now" }
             )),
             "ignore" if people.is_empty() => Vec::new(),
-            "ignore" => told(format!("You ignore {}: {}", people.len(), names(&people, false))),
+            "ignore" => sentence(format!("You ignore {}: {}", people.len(), names(&people, false))),
             "unignore" if fields.flag("changed") == Some(false) => {
-                told(format!("You were not ignoring {}.", text("user")))
+                sentence(format!("You were not ignoring {}.", text("user")))
             }
-            "unignore" => told(format!("You don't ignore {} any more.", text("user"))),
-            "kick" => told(format!("You kicked {} from {}.", text("user"), channel())),
-            "ping" => told(format!("pong {}", text("token")).trim_end().into()),
+            "unignore" => sentence(format!("You don't ignore {} any more.", text("user"))),
+            "kick" => sentence(format!("You kicked {} from {}.", text("user"), channel())),
+            "ping" => sentence(format!("pong {}", text("token")).trim_end().into()),
             "channels" => {
                 let part = command(line).map(|(_, words)| words.trim_start_matches(['#', ' ']));
                 let count = fields.number("count");
@@ -262,38 +267,40 @@ impl Renderer {
             "history" if fields.number("count") == Some(0) => {
                 let chat = || format!("the private chat with {}", text("with"));
                 let place = fields.text("channel").unwrap_or_else(chat);
-                told(format!("There are no such lines in {place}."))
+                sentence(format!("There are no such lines in {place}."))
             }
             "history" => Vec::new(),
-            "search" => told(match (fields.number("count").unwrap_or(0), fields.flag("more")) {
-                (0, _) => {
-                    "Nothing found. Try fewer words, or only the beginning of one: word*".into()
-                }
-                (count, Some(true)) => {
-                    let narrow = "before:DATE, from:USER or in:#CHANNEL narrow it.";
-                    let older =
-                        fields.text("next").map(|next| format!(" {next} shows older ones."));
-                    format!(
-                        "These are the newest {count}; there are more. {narrow}{}",
-                        older.unwrap_or_default()
-                    )
-                }
-                (count, _) => format!("{count} found."),
-            }),
+            "search" => {
+                sentence(match (fields.number("count").unwrap_or(0), fields.flag("more")) {
+                    (0, _) => {
+                        "Nothing found. Try fewer words, or only the beginning of one: word*".into()
+                    }
+                    (count, Some(true)) => {
+                        let narrow = "before:DATE, from:USER or in:#CHANNEL narrow it.";
+                        let older =
+                            fields.text("next").map(|next| format!(" {next} shows older ones."));
+                        format!(
+                            "These are the newest {count}; there are more. {narrow}{}",
+                            older.unwrap_or_default()
+                        )
+                    }
+                    (count, _) => format!("{count} found."),
+                })
+            }
             "mentions" if fields.number("count") == Some(0) => {
-                told("No line in your channels names you.".into())
+                sentence("No line in your channels names you.".into())
             }
             "mentions" => fields.text("next").map_or_else(Vec::new, |next| {
-                told(format!("There are more. {next} shows older ones."))
+                sentence(format!("There are more. {next} shows older ones."))
             }),
             "users" => {
-                let mut shown = told(listed_people(fields.number("count"), &people, own.marks));
+                let mut shown = sentence(listed_people(fields.number("count"), &people, own.marks));
                 shown.extend(more(fields));
                 shown
             }
-            _ if fields.number("count") == Some(0) => told("Nothing was found.".into()),
+            _ if fields.number("count") == Some(0) => sentence("Nothing was found.".into()),
             _ if fields.has("count") => Vec::new(),
-            other => told(format!("/{other}: done.")),
+            other => sentence(format!("/{other}: done.")),
         }
     }
 
@@ -306,7 +313,9 @@ impl Renderer {
 /// Another device of the account has entered the channel.
 pub(crate) fn followed_in(channel: &str, members: u64, topic: Option<&String>) -> DisplayItem {
     let topic = topic.map(|topic| format!(" Topic: {topic}")).unwrap_or_default();
-    DisplayItem::told(format!("You entered {channel} on another device ({members} here).{topic}"))
+    DisplayItem::sentence(format!(
+        "You entered {channel} on another device ({members} here).{topic}"
+    ))
 }
 
 /// Another device of the account has left the channel. If it was the current one here, the new
@@ -316,7 +325,7 @@ pub(crate) fn followed_out(channel: &str, now_in: &CurrentChange) -> DisplayItem
         CurrentChange::Now(current) => format!(" {}", NowIn(current.as_deref())),
         CurrentChange::Unchanged => String::new(),
     };
-    DisplayItem::told(format!("You left {channel} on another device.{now_in}"))
+    DisplayItem::sentence(format!("You left {channel} on another device.{now_in}"))
 }
 
 /// The client was in the channel before the connection was lost, and is no longer.
@@ -329,7 +338,7 @@ pub(crate) fn left_behind(channel: &str) -> DisplayItem {
 /// The line that offers the next page of a list.
 fn more(fields: &JsonRow) -> Option<DisplayItem> {
     let next = fields.text("next")?;
-    Some(DisplayItem::told(format!("There are more. {next} shows them.")))
+    Some(DisplayItem::sentence(format!("There are more. {next} shows them.")))
 }
 
 fn listed_channels(part: &str, count: Option<u64>, rows: Vec<String>) -> Vec<DisplayItem> {
@@ -340,7 +349,7 @@ fn listed_channels(part: &str, count: Option<u64>, rows: Vec<String>) -> Vec<Dis
         1 => "1 channel:".into(),
         count => format!("{count} channels:"),
     };
-    std::iter::once(head).chain(rows).map(DisplayItem::told).collect()
+    std::iter::once(head).chain(rows).map(DisplayItem::sentence).collect()
 }
 
 fn listed_people(count: Option<u64>, people: &[UserEntry], marks: bool) -> String {
@@ -374,7 +383,7 @@ fn whois(line: &ServerEvent, more: &WhoisDetails) -> Option<DisplayItem> {
     };
     let address = more.address.as_ref();
     let address = address.map(|address| format!(" Connected from {address}.")).unwrap_or_default();
-    Some(DisplayItem::told(format!(
+    Some(DisplayItem::sentence(format!(
         "{name} is here {account}, online for {}, idle for {}{away}. {shared}{address}",
         HumanDuration(more.online_secs),
         HumanDuration(more.idle_secs),
@@ -451,13 +460,13 @@ mod tests {
 
     /// Each line of the server with what a pipe shows for it; an `ok` follows its rows.
     fn transcript(own: OwnState<'_>, lines: &[&str]) -> Vec<String> {
-        let mut teller = Renderer::default();
+        let mut renderer = Renderer::default();
         let mut shown = Vec::new();
         for text in lines {
             let incoming = ServerEvent::read(text).unwrap();
             match &incoming {
-                ServerEvent::Ok(answer) => shown.extend(teller.answered("", answer, own)),
-                other => shown.extend(teller.told(other, own)),
+                ServerEvent::Ok(answer) => shown.extend(renderer.answered("", answer, own)),
+                other => shown.extend(renderer.render(other, own)),
             }
         }
         let now = "2026-11-22T07:44:05Z".parse().unwrap();

@@ -38,7 +38,7 @@ const MAX_LINES_AT_ONCE: usize = 256;
 /// Runs the client until it exits.
 pub(crate) async fn run(args: ClientArgs) -> io::Result<ClientExit> {
     let folder = if args.no_keep { None } else { tokens::folder() };
-    let keeper = TokenStore::new(
+    let token_store = TokenStore::new(
         folder,
         ServerIdentity { address: args.connect.to_string(), tls_name: None },
     );
@@ -49,7 +49,7 @@ pub(crate) async fn run(args: ClientArgs) -> io::Result<ClientExit> {
         }
     };
     if args.send.is_some() {
-        return send::run(args, credentials, &keeper).await;
+        return send::run(args, credentials, &token_store).await;
     }
     let at_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let mode = if at_terminal && !args.plain { Mode::Terminal } else { Mode::Pipe };
@@ -59,7 +59,7 @@ pub(crate) async fn run(args: ClientArgs) -> io::Result<ClientExit> {
         WhenFull::Wait
     };
     let output = Arc::new(OutputQueue::new(when_full));
-    let mut client = ClientLoop::new(args, mode, Arc::clone(&output), keeper, credentials)?;
+    let mut client = ClientLoop::new(args, mode, Arc::clone(&output), token_store, credentials)?;
     match mode {
         Mode::Terminal => client.run(Signals::listen()?).await,
         Mode::Pipe => {
@@ -87,7 +87,7 @@ struct ClientLoop {
     colours: bool,
     bell: bool,
     look: DisplayStyle,
-    keeper: TokenStore,
+    token_store: TokenStore,
     session: ClientSession,
     names: Arc<Mutex<KnownNames>>,
     permits: Arc<LinePermits>,
@@ -122,22 +122,22 @@ impl ClientLoop {
         args: ClientArgs,
         mode: Mode,
         output: Arc<OutputQueue>,
-        keeper: TokenStore,
+        token_store: TokenStore,
         credentials: Vec<SignInCredential>,
     ) -> io::Result<Self> {
         let colours = args.colours();
         let names = Arc::new(Mutex::new(KnownNames::default()));
         let rng = Rng::from_os()?;
-        let wish = SessionOptions {
+        let options = SessionOptions {
             mode,
             address: args.connect.to_string(),
             name: args.name,
             credentials,
-            kept: keeper.all(),
+            kept: token_store.all(),
             enter: args.enter,
             seed: seed()?,
         };
-        let session = ClientSession::new(wish, Arc::clone(&names), rng.now());
+        let session = ClientSession::new(options, Arc::clone(&names), rng.now());
         let look = match mode {
             Mode::Pipe => DisplayStyle::Plain,
             Mode::Terminal => DisplayStyle::Terminal { colours, zone: TimeZone::system() },
@@ -149,7 +149,7 @@ impl ClientLoop {
             colours,
             bell: args.bell,
             look,
-            keeper,
+            token_store,
             session,
             names,
             permits: Arc::default(),
@@ -335,12 +335,12 @@ impl ClientLoop {
                 self.output.put(OutputStream::Err, format!("chat-cli: {text}"), false);
             }
             SessionAction::Keep(account, token) => {
-                let kept = self.keeper.keep(&account, &token);
-                self.tell_trouble(kept, now);
+                let kept = self.token_store.keep(&account, &token);
+                self.report_error(kept, now);
             }
             SessionAction::Forget(account, token) => {
-                let forgotten = self.keeper.forget(&account, token.as_ref());
-                self.tell_trouble(forgotten, now);
+                let forgotten = self.token_store.forget(&account, token.as_ref());
+                self.report_error(forgotten, now);
             }
             SessionAction::Connect => self.connect(),
             SessionAction::HangUp => self.transport = None,
@@ -349,7 +349,7 @@ impl ClientLoop {
     }
 
     /// A token that can't be stored doesn't end the client.
-    fn tell_trouble(&mut self, result: Result<(), String>, now: Now) {
+    fn report_error(&mut self, result: Result<(), String>, now: Now) {
         let Err(why) = result else { return };
         match self.mode {
             Mode::Terminal => {

@@ -22,11 +22,11 @@ use job::{SendAction, SendJob, SendOptions};
 pub(crate) async fn run(
     args: ClientArgs,
     given: Vec<SignInCredential>,
-    keeper: &TokenStore,
+    token_store: &TokenStore,
 ) -> io::Result<ClientExit> {
     let rng = Rng::from_os()?;
     let address = args.connect.clone();
-    let mut job = SendJob::new(options(args, given, keeper, seed()?));
+    let mut job = SendJob::new(options(args, given, token_store, seed()?));
     let (sender, mut typed) = input::queue();
     input::read_stdin(sender)?;
     let mut transport: Option<Transport> = None;
@@ -50,8 +50,10 @@ pub(crate) async fn run(
                     connecting = None;
                 }
                 SendAction::Complain(text) => complain(&text),
-                SendAction::Keep(name, token) => tell(keeper.keep(&name, &token)),
-                SendAction::Forget(name, token) => tell(keeper.forget(&name, Some(&token))),
+                SendAction::Keep(name, token) => report_error(token_store.keep(&name, &token)),
+                SendAction::Forget(name, token) => {
+                    report_error(token_store.forget(&name, Some(&token)))
+                }
                 SendAction::Finish(exit) => {
                     return Ok(ClientExit { cause: ExitCause::Exit(exit), why: None });
                 }
@@ -90,13 +92,16 @@ pub(crate) async fn run(
 fn options(
     args: ClientArgs,
     given: Vec<SignInCredential>,
-    keeper: &TokenStore,
+    token_store: &TokenStore,
     seed: u128,
 ) -> SendOptions {
     let name = args.name.unwrap_or_default();
     // The token store is read unless a token was given.
-    let kept =
-        if given.iter().any(SignInCredential::is_token) { Ok(None) } else { keeper.load(&name) };
+    let kept = if given.iter().any(SignInCredential::is_token) {
+        Ok(None)
+    } else {
+        token_store.load(&name)
+    };
     let kept = kept.unwrap_or_else(|why| {
         complain(&why);
         None
@@ -113,7 +118,7 @@ fn options(
     }
 }
 
-fn tell(result: Result<(), String>) {
+fn report_error(result: Result<(), String>) {
     if let Err(why) = result {
         complain(&why);
     }

@@ -94,9 +94,9 @@ pub(crate) enum ServerEvent {
         current: CurrentChange,
     },
     /// About the moderation of a channel.
-    Run(JsonRow),
+    Moderation(JsonRow),
     /// About the whole server.
-    Govern(JsonRow),
+    ServerModeration(JsonRow),
     Channel {
         name: String,
         members: u64,
@@ -128,7 +128,7 @@ pub(crate) enum ServerEvent {
     },
     Waiting {
         count: u64,
-        told: u64,
+        newest: u64,
     },
     Notice {
         text: String,
@@ -331,8 +331,8 @@ impl ServerEvent {
                 ban: row.ban(),
                 current: row.change("current"),
             },
-            kind if MODERATION_TYPES.contains(&kind) => Self::Run(row),
-            kind if SERVER_MODERATION_TYPES.contains(&kind) => Self::Govern(row),
+            kind if MODERATION_TYPES.contains(&kind) => Self::Moderation(row),
+            kind if SERVER_MODERATION_TYPES.contains(&kind) => Self::ServerModeration(row),
             "channel" => Self::Channel {
                 name: row.must("name"),
                 members: count("members"),
@@ -359,7 +359,7 @@ impl ServerEvent {
                 mentions: count("mentions"),
                 after: count("after"),
             },
-            "waiting" => Self::Waiting { count: count("count"), told: count("told") },
+            "waiting" => Self::Waiting { count: count("count"), newest: count("told") },
             "notice" => Self::Notice { text: row.must("text") },
             "bye" => Self::Bye { reason: row.must("reason") },
             _ => Self::Unknown,

@@ -196,7 +196,7 @@ pub(crate) struct ClientSession {
     /// The sender of the last private message.
     last_writer: Option<String>,
     actions: Vec<SessionAction>,
-    teller: Renderer,
+    renderer: Renderer,
     /// Shared with completion, which reads it when Tab is pressed; locked for single calls.
     names: Arc<Mutex<KnownNames>>,
     me: Option<String>,
@@ -212,7 +212,7 @@ pub(crate) struct ClientSession {
     refused: bool,
     input_ended: bool,
     contact: ServerContact,
-    farewell: Option<String>,
+    bye_reason: Option<String>,
     /// An operator of the server has ended the connection, or it is refused permanently: the client
     /// doesn't reconnect, and exits with this.
     ends_with: Option<Exit>,
@@ -255,13 +255,13 @@ impl ClientSession {
             waiting: Vec::new(),
             last_writer: None,
             actions: Vec::new(),
-            teller: Renderer::default(),
+            renderer: Renderer::default(),
             names,
             me: None,
             refused: false,
             input_ended: false,
             contact: ServerContact::Stranger,
-            farewell: None,
+            bye_reason: None,
             ends_with: None,
             failures: 0,
             name_tries: 0,
@@ -406,7 +406,7 @@ impl ClientSession {
     /// The connection is established.
     pub(crate) fn connected(&mut self, now: Now) {
         self.stage = SessionStage::Greeting { strange: 0, refusal: None };
-        self.farewell = None;
+        self.bye_reason = None;
         self.heard_at = now.instant;
         self.progress_at = now.instant;
         self.ask(PendingRequest::Format, "/format json".into(), now);
@@ -432,7 +432,7 @@ impl ClientSession {
                 self.progress_at = now.instant;
                 self.refused(&re, code, text, now);
             }
-            other => self.told(other, now),
+            other => self.handle_event(other, now),
         }
         self.say_next(now);
         self.leave_when_all_is_answered(now);
@@ -512,7 +512,7 @@ impl ClientSession {
 
     /// Ctrl-C on an empty line.
     pub(crate) fn interrupted(&mut self) {
-        self.show(DisplayItem::told("/quit or Ctrl-D leaves."));
+        self.show(DisplayItem::sentence("/quit or Ctrl-D leaves."));
     }
 
     /// The user has begun to type, or asks for a completion.

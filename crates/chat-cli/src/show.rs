@@ -21,7 +21,7 @@ pub(crate) enum DisplayItem {
     /// A heading above a list, or a note below it.
     Heading(String),
     /// A sentence of the server or the client.
-    Told { tone: Tone, text: String },
+    Sentence { tone: Tone, text: String },
     /// The server refused something.
     Refused { code: String, text: String },
     /// A typed command, shown above its answer.
@@ -42,16 +42,16 @@ pub(crate) enum Tone {
 }
 
 impl DisplayItem {
-    pub(crate) fn told(text: impl Into<String>) -> Self {
-        Self::Told { tone: Tone::Normal, text: text.into() }
+    pub(crate) fn sentence(text: impl Into<String>) -> Self {
+        Self::Sentence { tone: Tone::Normal, text: text.into() }
     }
 
     pub(crate) fn quiet(text: impl Into<String>) -> Self {
-        Self::Told { tone: Tone::Quiet, text: text.into() }
+        Self::Sentence { tone: Tone::Quiet, text: text.into() }
     }
 
     pub(crate) fn warning(text: impl Into<String>) -> Self {
-        Self::Told { tone: Tone::Warning, text: text.into() }
+        Self::Sentence { tone: Tone::Warning, text: text.into() }
     }
 }
 
@@ -99,7 +99,7 @@ fn rings(shown: &DisplayItem, me: Option<&str>) -> bool {
         DisplayItem::Said { place, said, own } => {
             !own && !said.past && calls(place, &said.text, me)
         }
-        DisplayItem::Told { tone, .. } => *tone == Tone::Calling,
+        DisplayItem::Sentence { tone, .. } => *tone == Tone::Calling,
         DisplayItem::Found { .. }
         | DisplayItem::Heading(_)
         | DisplayItem::Refused { .. }
@@ -121,7 +121,7 @@ fn plain(shown: &DisplayItem) -> String {
                 format!("[{place}{past}] {from}: {text}")
             }
         }
-        DisplayItem::Told { text, .. } => format!("* {text}"),
+        DisplayItem::Sentence { text, .. } => format!("* {text}"),
         DisplayItem::Heading(text) => format!("* — {text} —"),
         DisplayItem::Refused { code, text } => format!("! {code}: {text}"),
         DisplayItem::Typed { line } => format!("> {line}"),
@@ -173,9 +173,9 @@ fn terminal(
             format!("{}{} {star}{from}{colon} {text}", paint.faint(&when), paint.place(place))
         }
         DisplayItem::Heading(text) => paint.faint(&format!("— {text} —")),
-        DisplayItem::Told { tone, text } => {
+        DisplayItem::Sentence { tone, text } => {
             let when = paint.faint(&clock(now, "%H:%M"));
-            format!("{when} {}", paint.told(*tone, text))
+            format!("{when} {}", paint.sentence(*tone, text))
         }
         DisplayItem::Refused { code, text } => {
             let when = paint.faint(&clock(now, "%H:%M"));

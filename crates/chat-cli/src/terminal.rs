@@ -160,7 +160,7 @@ impl EditorThread {
             self.event(event)?;
         }
         lines.append(&mut self.remarks);
-        let mut frame = if batch.last { self.farewell(&lines) } else { self.frame(&lines) };
+        let mut frame = if batch.last { self.last_frame(&lines) } else { self.frame(&lines) };
         if batch.bell {
             frame.push('\x07');
         }
@@ -185,7 +185,7 @@ impl EditorThread {
     }
 
     /// Writes the last lines, and erases the line being typed.
-    fn farewell(&mut self, lines: &[String]) -> String {
+    fn last_frame(&mut self, lines: &[String]) -> String {
         let mut frame = self.screen.erase(size());
         for line in lines {
             frame.push_str(line);
@@ -202,18 +202,18 @@ impl EditorThread {
             },
             Event::Key(key) if key.kind != KeyEventKind::Release => {
                 if let Some(asking) = &mut self.asking {
-                    let wish = asking.key(key);
-                    self.grant_asking(wish);
+                    let action = asking.key(key);
+                    self.perform_prompt(action);
                     return Ok(());
                 }
                 if matches!(key.code, KeyCode::Char(_) | KeyCode::Tab | KeyCode::BackTab) {
-                    self.tell_beginning();
+                    self.notify_typing();
                 }
                 let names = Arc::clone(&self.wiring.names);
                 let names = names.lock().unwrap_or_else(PoisonError::into_inner);
-                let wish = self.editor.key(key, &names);
+                let action = self.editor.key(key, &names);
                 drop(names);
-                self.grant(wish)?;
+                self.perform(action)?;
             }
             // The screen is redrawn after each batch of events.
             _ => {}
@@ -223,14 +223,14 @@ impl EditorThread {
 
     /// The user has begun to type: the session looks up what Tab may need meanwhile. If the queue
     /// is full, the next key tries again.
-    fn tell_beginning(&mut self) {
+    fn notify_typing(&mut self) {
         if self.prompt.wants_beginning {
             self.prompt.wants_beginning = self.wiring.input.try_send(UserInput::Begun).is_err();
         }
     }
 
-    fn grant_asking(&mut self, wish: password_prompt::PromptOutcome) {
-        match wish {
+    fn perform_prompt(&mut self, action: password_prompt::PromptOutcome) {
+        match action {
             password_prompt::PromptOutcome::Wait => {}
             password_prompt::PromptOutcome::Tell(text) => self.remarks.push(format!("* {text}")),
             password_prompt::PromptOutcome::Give(input) => {
@@ -245,14 +245,14 @@ impl EditorThread {
         }
     }
 
-    fn grant(&mut self, wish: EditorAction) -> io::Result<()> {
-        match wish {
+    fn perform(&mut self, action: EditorAction) -> io::Result<()> {
+        match action {
             EditorAction::Draw => {}
             EditorAction::Send(line)
-                if let Some((asking, told)) = PasswordPrompt::before(&line) =>
+                if let Some((asking, remark)) = PasswordPrompt::before(&line) =>
             {
                 self.asking = Some(asking);
-                self.remarks.extend(told.map(|told| format!("* {told}")));
+                self.remarks.extend(remark.map(|remark| format!("* {remark}")));
             }
             // Names, commands and empty lines need no permit.
             EditorAction::Send(line)

@@ -151,7 +151,7 @@ fn folder_in(state: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
 /// The text of a file that only its owner may read; `None` if it doesn't exist. The error is for
 /// the user to read.
 pub(crate) fn read_private(path: &Path) -> Result<Option<Secret>, String> {
-    let told = |error: io::Error| format!("{}: {error}", path.display());
+    let described = |error: io::Error| format!("{}: {error}", path.display());
     // Another user may have chosen the target of a link. Opening a pipe must not block.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
@@ -160,10 +160,10 @@ pub(crate) fn read_private(path: &Path) -> Result<Option<Secret>, String> {
         Err(error) if is_absent(&error) || error.kind() == ErrorKind::PermissionDenied => {
             return Ok(None);
         }
-        Err(error) => return Err(told(error)),
+        Err(error) => return Err(described(error)),
     };
     must_be_private(path, &file)?;
-    text_of(file).map(Some).map_err(told)
+    text_of(file).map(Some).map_err(described)
 }
 
 fn is_absent(error: &io::Error) -> bool {

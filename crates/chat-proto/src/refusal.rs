@@ -628,10 +628,10 @@ impl Refusal {
         )
     }
 
-    /// The other user of a private chat has disconnected; with `somebody_else` another user has the
+    /// The other user of a private chat has disconnected; with `another_user` another user has the
     /// name now.
-    pub fn gone_from_chat(user: &UserName, somebody_else: bool) -> Self {
-        let text = if somebody_else {
+    pub fn gone_from_chat(user: &UserName, another_user: bool) -> Self {
+        let text = if another_user {
             format!(
                 "The {user} of this chat has left; somebody else has the name now. /private {user} \
                  opens a chat with them, /leave @{user} ends this one."

@@ -115,10 +115,10 @@ mod tests {
             ("\u{217F}an", "man", None),
             ("c++ a|bad", "c++ a|bad", None),
         ] {
-            let told: Vec<_> = spellings(text).collect();
-            let told: Vec<&str> = told.iter().map(AsRef::as_ref).collect();
+            let found: Vec<_> = spellings(text).collect();
+            let found: Vec<&str> = found.iter().map(AsRef::as_ref).collect();
             assert_eq!(
-                told,
+                found,
                 [Some(first), second].into_iter().flatten().collect::<Vec<_>>(),
                 "{text}"
             );

@@ -152,8 +152,8 @@ fn every_limit_is_in_the_table() {
     let source = include_str!("../src/limits.rs");
     let names: Vec<&str> =
         source.split("pub const ").skip(1).filter_map(|rest| rest.split(':').next()).collect();
-    let told: Vec<&str> = LIMITS.iter().map(|(name, ..)| *name).collect();
-    assert_eq!(names, told);
+    let output: Vec<&str> = LIMITS.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(names, output);
 }
 
 /// The rows of the table under this head, as cells.
@@ -203,8 +203,8 @@ fn keys(line: &Value) -> BTreeSet<String> {
 #[test]
 fn every_type_is_documented_with_its_fields() {
     let table = rows(&page(), "| type | fields | if |");
-    let told: Vec<String> = table.iter().flat_map(|row| in_code(&row[0])).collect();
-    assert_eq!(told, TYPES);
+    let output: Vec<String> = table.iter().flat_map(|row| in_code(&row[0])).collect();
+    assert_eq!(output, TYPES);
     for row in table.iter().filter(|row| row[0] != "`ok`") {
         let kind = in_code(&row[0]).pop_first().unwrap();
         let lines: Vec<BTreeSet<String>> =
@@ -220,9 +220,9 @@ fn every_type_is_documented_with_its_fields() {
 #[test]
 fn every_ok_is_documented_with_its_fields() {
     let table = rows(&page(), "| re | fields |");
-    let told: BTreeSet<String> = table.iter().flat_map(|row| in_code(&row[0])).collect();
+    let output: BTreeSet<String> = table.iter().flat_map(|row| in_code(&row[0])).collect();
     let all: BTreeSet<String> = COMMANDS.iter().map(|spec| spec.name.to_owned()).collect();
-    assert_eq!(told, all);
+    assert_eq!(output, all);
     let golden = golden();
     for row in &table {
         let commands = in_code(&row[0]);
@@ -233,8 +233,8 @@ fn every_ok_is_documented_with_its_fields() {
             .flat_map(keys)
             .filter(|key| key != "re")
             .collect();
-        let told = row.get(1).map(|cell| in_code(cell)).unwrap_or_default();
-        assert_eq!(told, seen, "fields of ok to {commands:?}");
+        let output = row.get(1).map(|cell| in_code(cell)).unwrap_or_default();
+        assert_eq!(output, seen, "fields of ok to {commands:?}");
     }
 }
 
@@ -252,11 +252,11 @@ fn every_setting_is_documented_with_its_default() {
         }
     }
     assert_eq!(usual.len(), 30, "{usual:?}");
-    let told: BTreeMap<String, u64> = rows(&page(), "| setting | default | meaning |")
+    let output: BTreeMap<String, u64> = rows(&page(), "| setting | default | meaning |")
         .iter()
         .map(|row| (in_code(&row[0]).pop_first().unwrap(), row[1].parse().unwrap()))
         .collect();
-    assert_eq!(told, usual);
+    assert_eq!(output, usual);
 }
 
 /// The sources of the daemon, wherever its modules are.

@@ -340,9 +340,9 @@ proptest! {
     #[test]
     fn a_refusal_never_echoes_what_it_refuses(raw in "\\PC?(\\p{C}|\\p{Z}|\\PC){1,4}") {
         if let Err(error) = UserName::new(&raw) {
-            let told = error.to_string();
-            prop_assert!(told.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{}", told);
-            prop_assert!(told.ends_with('.'));
+            let output = error.to_string();
+            prop_assert!(output.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{}", output);
+            prop_assert!(output.ends_with('.'));
         }
     }
 

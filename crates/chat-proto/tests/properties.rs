@@ -434,7 +434,7 @@ fn refusal() -> BoxedStrategy<Refusal> {
     .boxed()
 }
 
-fn said() -> BoxedStrategy<Event> {
+fn user_message() -> BoxedStrategy<Event> {
     let flags = || (any::<bool>(), any::<bool>());
     prop_oneof![
         (stamp(), channel(), user(), text(), flags()).prop_map(
@@ -484,7 +484,7 @@ fn offline() -> impl Strategy<Value = Event> {
 }
 
 /// Events with text of the server.
-fn told() -> BoxedStrategy<Event> {
+fn server_event() -> BoxedStrategy<Event> {
     let reason = || option::of(text());
     let time = || stamp().prop_map(|stamp| stamp.time);
     let count = any::<u64>;
@@ -553,9 +553,10 @@ fn told() -> BoxedStrategy<Event> {
 
 fn rows() -> BoxedStrategy<Event> {
     let names = || vec(user(), 0..4);
-    let somebody = || (user(), option::of(user()));
-    let person = (somebody(), away(), vec(channel(), 0..3), stamp(), any::<u64>(), any::<u64>());
-    let own = (somebody(), option::of(conversation()), vec(channel(), 0..3), stamp(), away());
+    let optional_user = || (user(), option::of(user()));
+    let person =
+        (optional_user(), away(), vec(channel(), 0..3), stamp(), any::<u64>(), any::<u64>());
+    let own = (optional_user(), option::of(conversation()), vec(channel(), 0..3), stamp(), away());
     prop_oneof![
         (0..4_usize).prop_map(|count| Event::ChannelsHead { count, part: None }),
         (channel(), any::<usize>(), option::of(text()))
@@ -603,7 +604,7 @@ fn word() -> impl Strategy<Value = Cow<'static, str>> {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    prop_oneof![said(), told()]
+    prop_oneof![user_message(), server_event()]
 }
 
 /// The required fields of each type, and the optional ones.
@@ -774,22 +775,22 @@ proptest! {
     }
 
     #[test]
-    fn texts_of_users_never_look_like_lines_of_the_server(event in said()) {
+    fn texts_of_users_never_look_like_lines_of_the_server(event in user_message()) {
         let (Event::Message { from, text, .. } | Event::Private { from, text, .. }) = &event else {
             panic!("{event:?}")
         };
         prop_assert!(!from.as_str().contains(forbidden) && !text.as_str().contains(forbidden));
         let line = encoded(&event, Format::Text);
         let line = str::from_utf8(&line).unwrap();
-        let (place, said) = line.strip_prefix('[').unwrap().split_once("] ").unwrap();
+        let (place, user_message) = line.strip_prefix('[').unwrap().split_once("] ").unwrap();
         prop_assert!(place.starts_with(['#', '@']));
-        let own = said.strip_prefix("* ").unwrap_or(said).strip_prefix(from.as_str()).unwrap();
+        let own = user_message.strip_prefix("* ").unwrap_or(user_message).strip_prefix(from.as_str()).unwrap();
         let own = own.strip_prefix(": ").or(own.strip_prefix(' ')).unwrap();
         prop_assert_eq!(own.strip_suffix("\r\n"), Some(text.as_str()));
     }
 
     #[test]
-    fn lines_of_the_server_never_look_like_messages(event in told()) {
+    fn lines_of_the_server_never_look_like_messages(event in server_event()) {
         let line = encoded(&event, Format::Text);
         prop_assert!(!line.starts_with(b"["), "{:?}", line);
         let refused = matches!(event, Event::Refused { .. });

@@ -47,7 +47,7 @@ const WAIT: Duration = Duration::from_secs(1);
 
 /// Serves until the server closes.
 pub(crate) async fn serve(listener: Arc<UnixSocketListener>, context: ServerContext) {
-    let room = Arc::new(Semaphore::new(MOST_AT_ONCE));
+    let permits = Arc::new(Semaphore::new(MOST_AT_ONCE));
     let (mut spares, closed) = (Spares::new(MOST_AT_ONCE), Arc::new(Notify::new()));
     loop {
         let accepted = tokio::select! {
@@ -75,7 +75,7 @@ pub(crate) async fn serve(listener: Arc<UnixSocketListener>, context: ServerCont
                 }
             }
         };
-        let permit = Arc::clone(&room).try_acquire_owned();
+        let permit = Arc::clone(&permits).try_acquire_owned();
         let (hub, closed) = (Arc::clone(&context.hub), Arc::clone(&closed));
         context.tasks.spawn(async move {
             let served = match permit {

@@ -132,7 +132,7 @@ impl Server {
             let task = "the watchdog of the service manager";
             services.spawn(supervise(task, state, move |(hub, order, probes)| {
                 let parts = vec![order.part(), hub_part(&hub)];
-                heartbeat::tell(period, probes, parts, heartbeat::tell_manager)
+                heartbeat::run(period, probes, parts, heartbeat::notify_manager)
             }));
         }
         if let Some(listener) = admin {
@@ -186,16 +186,16 @@ const MOST_OTHER_FILES: usize = 128;
 fn within_open_files(connections: usize) -> usize {
     let Some(most) = getrlimit(Resource::Nofile).current else { return connections };
     let most = usize::try_from(most).unwrap_or(usize::MAX);
-    let room = most - (most / 8).min(MOST_OTHER_FILES);
-    if connections > room {
+    let available = most - (most / 8).min(MOST_OTHER_FILES);
+    if connections > available {
         tracing::warn!(
             connections,
             open_files = most,
-            room,
+            available,
             "the limit of open files (LimitNOFILE=) is too low for limits.connections; connections past it are refused"
         );
     }
-    connections.min(room)
+    connections.min(available)
 }
 
 /// Listens on an address, or on all addresses of a name that this machine has.
@@ -354,14 +354,14 @@ mod tests {
             others.push(other);
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        let mut told = 0;
+        let mut counted = 0;
         let mut lines = 0;
-        while told < 60 {
+        while counted < 60 {
             let line = read_until(&mut alice, "entered").await;
-            told += line.split(' ').nth(1).unwrap().parse::<u64>().unwrap();
+            counted += line.split(' ').nth(1).unwrap().parse::<u64>().unwrap();
             lines += 1;
         }
-        assert_eq!(told, 60);
+        assert_eq!(counted, 60);
         let most = begun.elapsed().as_secs().div_ceil(10) + 1;
         assert!((5..=most).contains(&lines), "{lines} lines in {:?}", begun.elapsed());
     }

@@ -31,7 +31,7 @@ struct ColdState {
     /// The author of the last private message, for `/reply`.
     reply_to: Option<(UserId, UserName)>,
     /// Ids of delivered events that arrive in more than one way.
-    told: VecDeque<u64>,
+    delivered: VecDeque<u64>,
     /// A name that was refused because it isn't an account's; `/register` claims it.
     wanted_name: Option<UserName>,
 }
@@ -255,7 +255,7 @@ impl ClientState {
     }
 
     /// Whether no user is ignored.
-    pub(crate) fn ignores_nobody(&self) -> bool {
+    pub(crate) fn ignores_none(&self) -> bool {
         self.ignored.as_ref().is_none_or(|ignored| ignored.is_empty())
     }
 
@@ -276,14 +276,14 @@ impl ClientState {
     /// Records the id of an event that arrives in more than one way. Returns whether it is the
     /// first.
     pub(crate) fn is_first(&mut self, once: u64) -> bool {
-        let told = &mut self.cold.get_or_insert_default().told;
-        if told.contains(&once) {
+        let delivered = &mut self.cold.get_or_insert_default().delivered;
+        if delivered.contains(&once) {
             return false;
         }
-        if told.len() == REMEMBERED {
-            told.pop_front();
+        if delivered.len() == REMEMBERED {
+            delivered.pop_front();
         }
-        told.push_back(once);
+        delivered.push_back(once);
         true
     }
 }

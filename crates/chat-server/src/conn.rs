@@ -253,8 +253,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return;
             }
             let client = self.session.client();
-            let told = poll_fn(|cx| client.ready.poll(cx, false));
-            if timeout_at(until, told).await.is_err() {
+            let committed = poll_fn(|cx| client.ready.poll(cx, false));
+            if timeout_at(until, committed).await.is_err() {
                 return;
             }
         }

@@ -310,12 +310,11 @@ impl Hub {
         };
         let event = Event::Notice(Sentence::new(text));
         let number = self.sequence.next();
-        let told = Arc::new(
-            SequencedEvent::new(event, Source::NOBODY, number, MessageId::default()).into(),
-        );
+        let announcement =
+            Arc::new(SequencedEvent::new(event, Source::NONE, number, MessageId::default()).into());
         let everybody: Vec<_> = lock(&self.directory).everyone.values().cloned().collect();
         for one in everybody.iter().filter(|one| one.is_server_operator()) {
-            one.try_push(Notification::Broadcast(Arc::clone(&told)));
+            one.try_push(Notification::Broadcast(Arc::clone(&announcement)));
         }
     }
 

@@ -111,13 +111,13 @@ impl Subscription {
     fn take(&mut self) -> Option<InboxItem> {
         let head = self.head.as_ref()?;
         let at = usize::from(self.begun);
-        let told = head.event_at(at);
-        let (count, after) = self.missed_up_to(told.line_before());
+        let sequenced = head.event_at(at);
+        let (count, after) = self.missed_up_to(sequenced.line_before());
         let missed = (count > 0).then(|| {
             let channel = self.channel.name.clone();
             Missed { channel, count, after }
         });
-        self.last_line = self.last_line.max(told.last_line);
+        self.last_line = self.last_line.max(sequenced.last_line);
         let delivery = match u8::try_from(at + 1) {
             Ok(begun) if usize::from(begun) < head.len() => {
                 self.begun = begun;
@@ -132,13 +132,13 @@ impl Subscription {
     }
 
     /// Copies the rest of the next delivery if it consists of other clients' messages without a
-    /// gap, with sequence numbers below `limit`, and fits into `room`. Returns whether it was
+    /// gap, with sequence numbers below `limit`, and fits into `space`. Returns whether it was
     /// copied.
     fn copy(
         &mut self,
         own: ClientId,
         limit: u64,
-        room: usize,
+        space: usize,
         format: Format,
         out: &mut BytesMut,
     ) -> bool {
@@ -147,7 +147,7 @@ impl Subscription {
         let is_next = head.event_at(which.start).line_before() <= self.last_line;
         if !is_next
             || head.last().number >= limit
-            || head.weight() > room
+            || head.weight() > space
             || !head.is_from_others(which.clone(), own)
         {
             return false;
@@ -405,9 +405,9 @@ impl Inbox {
             return;
         };
         while one.number().is_some() {
-            let room = enough.saturating_sub(out.len());
+            let space = enough.saturating_sub(out.len());
             // As in `next`, no other source may have got an event meanwhile.
-            if client.ready.is_ready() || !one.copy(client.id, limit, room, format, out) {
+            if client.ready.is_ready() || !one.copy(client.id, limit, space, format, out) {
                 return;
             }
         }
@@ -578,10 +578,10 @@ mod tests {
                 action: false,
                 past: false,
             };
-            SequencedEvent::new(event, Source::NOBODY, self.sequence.next(), MessageId(id))
+            SequencedEvent::new(event, Source::NONE, self.sequence.next(), MessageId(id))
         }
 
-        fn tell(&self, lines: Vec<SequencedEvent>) {
+        fn publish_lines(&self, lines: Vec<SequencedEvent>) {
             for run in Delivery::runs(lines) {
                 assert!(self.ring.send(Some(Arc::new(run))).is_ok(), "nobody reads");
             }
@@ -590,10 +590,10 @@ mod tests {
 
         /// Takes everything below a sequence number. Returns the number of messages copied
         /// together, and 0 for a notification.
-        fn take_all(&mut self, limit: u64, room: usize) -> Vec<usize> {
+        fn take_all(&mut self, limit: u64, space: usize) -> Vec<usize> {
             let mut taken = Vec::new();
             loop {
-                let copied = self.copy(limit, room);
+                let copied = self.copy(limit, space);
                 taken.extend((copied > 0).then_some(copied));
                 match self.inbox.take(&self.client, limit) {
                     Some(InboxItem::Channel(..)) => taken.push(1),
@@ -604,9 +604,9 @@ mod tests {
         }
 
         /// The number of copied messages.
-        fn copy(&mut self, limit: u64, room: usize) -> usize {
+        fn copy(&mut self, limit: u64, space: usize) -> usize {
             let mut out = BytesMut::new();
-            self.inbox.copy_lines(&self.client, limit, room, Format::Text, &mut out);
+            self.inbox.copy_lines(&self.client, limit, space, Format::Text, &mut out);
             memchr::memchr_iter(b'\n', &out).count()
         }
     }
@@ -614,9 +614,9 @@ mod tests {
     #[test]
     fn messages_are_copied_together_where_they_fit() {
         let mut reader = Reader::new();
-        for (room, taken) in [(ENOUGH, &[5][..]), (100, &[1; 5])] {
-            reader.tell((1..=5).map(|id| reader.line(id)).collect());
-            assert_eq!(reader.take_all(u64::MAX, room), taken, "{room}");
+        for (space, taken) in [(ENOUGH, &[5][..]), (100, &[1; 5])] {
+            reader.publish_lines((1..=5).map(|id| reader.line(id)).collect());
+            assert_eq!(reader.take_all(u64::MAX, space), taken, "{space}");
         }
     }
 
@@ -626,7 +626,7 @@ mod tests {
         let mut lines = vec![reader.line(1), reader.line(2)];
         reader.client.push(Notification::Closing(CloseReason::Quit));
         lines.extend([reader.line(3), reader.line(4)]);
-        reader.tell(lines);
+        reader.publish_lines(lines);
         // One event later it is known that nothing else waits.
         assert_eq!(reader.take_all(u64::MAX, ENOUGH), [1, 1, 0, 1, 1]);
     }
@@ -636,7 +636,7 @@ mod tests {
         let mut reader = Reader::new();
         let lines: Vec<_> = (1..=4).map(|id| reader.line(id)).collect();
         let limit = lines[2].number;
-        reader.tell(lines);
+        reader.publish_lines(lines);
         assert_eq!(reader.take_all(limit, ENOUGH), [1, 1]);
         assert_eq!(reader.take_all(u64::MAX, ENOUGH), [2]);
     }
@@ -647,11 +647,11 @@ mod tests {
         let den = ChannelName::new("den").unwrap();
         let other = reader.second_channel();
         reader.inbox.hold(&den);
-        reader.tell(vec![reader.line(1)]);
+        reader.publish_lines(vec![reader.line(1)]);
         let [from, to] = ["ann", "anna"].map(|name| UserName::new(name).unwrap());
         let event = Event::Renamed { from, to };
         let renamed =
-            SequencedEvent::new(event, Source::NOBODY, reader.sequence.next(), MessageId(0));
+            SequencedEvent::new(event, Source::NONE, reader.sequence.next(), MessageId(0));
         let renamed = Arc::new(Delivery::from(SequencedEvent { once: Some(1), ..renamed }));
         for ring in [&reader.ring, &other] {
             assert!(ring.send(Some(Arc::clone(&renamed))).is_ok());
@@ -678,11 +678,11 @@ mod tests {
         let user = UserName::new("ann").unwrap();
         let publish = |ring: &Ring, slot: u32, event: Event, once: Option<u64>| {
             let number = reader.sequence.next();
-            let told = SequencedEvent {
+            let sequenced = SequencedEvent {
                 once,
-                ..SequencedEvent::new(event, Source::NOBODY, number, MessageId(0))
+                ..SequencedEvent::new(event, Source::NONE, number, MessageId(0))
             };
-            assert!(ring.send(Some(Arc::new(told.into()))).is_ok());
+            assert!(ring.send(Some(Arc::new(sequenced.into()))).is_ok());
             reader.client.ready.notify(slot);
         };
         let entered = || Event::Entered {
@@ -711,7 +711,8 @@ mod tests {
             let mut reader = Reader::new();
             let all = each * rounds;
             for round in 0..rounds {
-                reader.tell((1..=each).map(|nth| reader.line(round * each + nth)).collect());
+                reader
+                    .publish_lines((1..=each).map(|nth| reader.line(round * each + nth)).collect());
             }
             let (mut lines, mut missed) = (0, 0);
             loop {

@@ -78,7 +78,7 @@ fn unless_unread(done: anyhow::Result<()>) -> anyhow::Result<()> {
 }
 
 /// Prints a line. If no one reads it any more, the work goes on for the sake of the exit code.
-fn tell(line: impl std::fmt::Display) -> io::Result<()> {
+fn print(line: impl std::fmt::Display) -> io::Result<()> {
     match writeln!(io::stdout(), "{line}") {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         Err(error) => {

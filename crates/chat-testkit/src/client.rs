@@ -278,8 +278,8 @@ impl TestClient {
     ///
     /// Two pings are sent: everything that was queued at the first answer comes before the second
     /// answer.
-    pub async fn told_by_now(&mut self) -> (Vec<String>, bool) {
-        let mut told = Vec::new();
+    pub async fn received_by_now(&mut self) -> (Vec<String>, bool) {
+        let mut received = Vec::new();
         for _ in 0..2 {
             self.pings += 1;
             let token = format!("by-now-{}", self.pings);
@@ -293,27 +293,27 @@ impl TestClient {
             loop {
                 match self.next_line_before("the answer to /ping").await {
                     Some(line) if pongs.contains(&line) => break,
-                    Some(line) => told.push(line),
-                    None => return (told, true),
+                    Some(line) => received.push(line),
+                    None => return (received, true),
                 }
             }
         }
-        (told, false)
+        (received, false)
     }
 
     /// Reads everything that the server has sent by now.
     pub async fn settle(&mut self) -> Vec<String> {
-        match self.told_by_now().await {
-            (told, false) => told,
+        match self.received_by_now().await {
+            (received, false) => received,
             (_, true) => self.fail("the connection ended"),
         }
     }
 
     /// Fails if the server has sent anything more by now.
     pub async fn expect_nothing(&mut self) {
-        let told = self.settle().await;
-        if !told.is_empty() {
-            self.fail(&format!("nothing was to come, not: {told:#?}"));
+        let received = self.settle().await;
+        if !received.is_empty() {
+            self.fail(&format!("nothing was to come, not: {received:#?}"));
         }
     }
 

@@ -121,8 +121,8 @@ impl Player {
 
     async fn take_name_in_text(&mut self, line: &str) -> bool {
         self.client.send(line).await;
-        let (told, ended) = self.client.told_by_now().await;
-        if told.iter().any(|line| line.starts_with("* Hello, ")) {
+        let (output, ended) = self.client.received_by_now().await;
+        if output.iter().any(|line| line.starts_with("* Hello, ")) {
             self.view.name = line.replace("/name ", "");
         }
         !ended
@@ -159,7 +159,7 @@ impl Player {
     /// connection is still there.
     async fn read(&mut self, lines: &[String]) -> bool {
         let _ = self.client.try_send_raw(format!("{}\r\n", lines.join("\r\n")).as_bytes()).await;
-        let (_, ended) = self.client.told_by_now().await;
+        let (_, ended) = self.client.received_by_now().await;
         !ended
     }
 
@@ -172,21 +172,21 @@ impl Player {
         let mut lines = lines.iter();
         let mut line = lines.next();
         while let Some(asked) = line {
-            let Some(told) = self.client.next_line().await else { return false };
-            let told: Value = serde_json::from_str(&told).unwrap_or_default();
-            let kept = match told["type"].as_str() {
+            let Some(output) = self.client.next_line().await else { return false };
+            let output: Value = serde_json::from_str(&output).unwrap_or_default();
+            let kept = match output["type"].as_str() {
                 Some("ok" | "error") => {
                     line = lines.next();
-                    self.view.is_answered(asked, &told, std::mem::take(&mut listed))
+                    self.view.is_answered(asked, &output, std::mem::take(&mut listed))
                 }
                 Some("user") => {
-                    listed.insert(told["name"].as_str().unwrap_or_default().to_owned());
+                    listed.insert(output["name"].as_str().unwrap_or_default().to_owned());
                     Ok(())
                 }
-                _ => self.view.happens(&told),
+                _ => self.view.happens(&output),
             };
             if let Err(fault) = kept {
-                self.fail(&format!("{asked}: {fault}: {told}"));
+                self.fail(&format!("{asked}: {fault}: {output}"));
             }
         }
         true
@@ -196,9 +196,9 @@ impl Player {
     async fn know_members(&mut self) -> bool {
         let unknown: Vec<String> = self
             .view
-            .rooms
+            .channels
             .iter()
-            .filter(|(_, room)| room.members.is_none())
+            .filter(|(_, state)| state.members.is_none())
             .map(|(channel, _)| format!("/users {channel}"))
             .collect();
         unknown.is_empty() || self.ask(&unknown).await
@@ -206,9 +206,9 @@ impl Player {
 
     /// Reads the output so far.
     pub(super) async fn settle(&mut self) {
-        let (told, ended) = self.client.told_by_now().await;
+        let (output, ended) = self.client.received_by_now().await;
         if self.role != Role::Reader {
-            for line in told {
+            for line in output {
                 let event: Value = serde_json::from_str(&line).unwrap_or_default();
                 if let Err(fault) = self.view.happens(&event) {
                     self.fail(&format!("{fault}: {event}"));
@@ -255,15 +255,15 @@ impl Player {
         if self.role == Role::Reader {
             return;
         }
-        let known: Vec<&String> = self.view.rooms.keys().collect();
+        let known: Vec<&String> = self.view.channels.keys().collect();
         if known != self.found.keys().collect::<Vec<_>>() {
             self.fail(&format!("it knows of {known:?}, and is in {:?}", self.found.keys()));
         }
-        for (channel, room) in &self.view.rooms {
-            if room.members.as_ref().is_some_and(|members| members != &present[channel]) {
+        for (channel, state) in &self.view.channels {
+            if state.members.as_ref().is_some_and(|members| members != &present[channel]) {
                 self.fail(&format!(
                     "it knows {:?} in {channel}, where {:?} are",
-                    room.members, present[channel]
+                    state.members, present[channel]
                 ));
             }
         }
@@ -289,6 +289,6 @@ impl Player {
             self.fail(&format!("{channel} can't be read: {answer}"));
         }
         let lines = rows.iter().filter(|row| row["type"] == "message");
-        lines.map(|row| (row["id"].as_u64().unwrap_or_default(), Said::told(row))).collect()
+        lines.map(|row| (row["id"].as_u64().unwrap_or_default(), Said::output(row))).collect()
     }
 }

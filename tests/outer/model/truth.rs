@@ -15,7 +15,7 @@ pub(super) struct Said {
 
 impl Said {
     /// A `message` or a `private`.
-    pub(super) fn told(value: &Value) -> Self {
+    pub(super) fn output(value: &Value) -> Self {
         let word = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
         let sign = if value["action"] == true { "/me " } else { "" };
         Self {
@@ -40,16 +40,22 @@ pub(super) struct Truth {
 
 impl Truth {
     /// A client receives a message.
-    pub(super) fn tell(&mut self, conversation: &str, id: u64, told: &Said) -> Result<(), String> {
-        let known = self.lines.entry((conversation.to_owned(), id)).or_insert_with(|| told.clone());
+    pub(super) fn record(
+        &mut self,
+        conversation: &str,
+        id: u64,
+        output: &Said,
+    ) -> Result<(), String> {
+        let known =
+            self.lines.entry((conversation.to_owned(), id)).or_insert_with(|| output.clone());
         if known.from.is_none() {
-            known.from.clone_from(&told.from);
+            known.from.clone_from(&output.from);
         }
-        let same_author = told.from.is_none() || known.from == told.from;
-        if same_author && known.text == told.text && known.time == told.time {
+        let same_author = output.from.is_none() || known.from == output.from;
+        if same_author && known.text == output.text && known.time == output.time {
             return Ok(());
         }
-        Err(format!("line {id} of {conversation} was told as {known:?} and is told as {told:?}"))
+        Err(format!("line {id} of {conversation} was told as {known:?} and is told as {output:?}"))
     }
 
     /// A channel is made, perhaps again.
@@ -82,7 +88,7 @@ impl Truth {
                 return Err(format!("line {expected} of {channel} isn't read: {id} comes next"));
             }
             expected = *id;
-            self.tell(channel, *id, said)?;
+            self.record(channel, *id, said)?;
         }
         if let Some((last, _)) = read.last() {
             self.checked.insert(channel.to_owned(), *last);

@@ -9,7 +9,7 @@ use super::truth::{Said, Truth};
 
 /// A channel that the client is in.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Room {
+pub(super) struct ChannelView {
     /// Unknown until queried.
     pub(super) members: Option<BTreeSet<String>>,
     /// A list may be ahead of the events, which have caught up after this many answers.
@@ -20,7 +20,7 @@ pub(super) struct Room {
     muted: BTreeSet<String>,
 }
 
-impl Room {
+impl ChannelView {
     fn after(last: Option<u64>) -> Self {
         Self { last, ..Self::default() }
     }
@@ -65,7 +65,7 @@ impl Room {
 #[derive(Debug)]
 pub(super) struct View {
     pub(super) name: String,
-    pub(super) rooms: BTreeMap<String, Room>,
+    pub(super) channels: BTreeMap<String, ChannelView>,
     /// The newest message of each private chat of two accounts.
     private: BTreeMap<String, u64>,
     truth: Arc<Mutex<Truth>>,
@@ -73,13 +73,13 @@ pub(super) struct View {
 
 impl View {
     pub(super) fn new(truth: Arc<Mutex<Truth>>) -> Self {
-        Self { name: String::new(), rooms: BTreeMap::new(), private: BTreeMap::new(), truth }
+        Self { name: String::new(), channels: BTreeMap::new(), private: BTreeMap::new(), truth }
     }
 
     /// All requests are answered, and more follow.
     pub(super) fn catches_up(&mut self) {
-        for room in self.rooms.values_mut() {
-            room.behind = room.behind.saturating_sub(1);
+        for state in self.channels.values_mut() {
+            state.behind = state.behind.saturating_sub(1);
         }
     }
 
@@ -89,36 +89,39 @@ impl View {
         let (channel, user) = (word("channel"), word("user"));
         let is_ours = event.get("current").is_some();
         match word("type") {
-            "message" if event["past"] == true => self.truth.lock().unwrap().tell(
+            "message" if event["past"] == true => self.truth.lock().unwrap().record(
                 channel,
                 event["id"].as_u64().unwrap_or_default(),
-                &Said::told(event),
+                &Said::output(event),
             )?,
             "message" => self.hears(channel, event)?,
             "private" => self.reads_privately(event)?,
-            "entered" => self.in_room(channel, |room| room.enters(user))?,
-            "left" | "kicked" if is_ours => drop(self.rooms.remove(channel)),
-            "left" | "kicked" => self.in_room(channel, |room| room.leaves(user))?,
-            "dropped" => drop(self.rooms.remove(channel)),
-            "gone" => self.rooms.values_mut().for_each(|room| room.leaves(user)),
+            "entered" => self.in_channel(channel, |state| state.enters(user))?,
+            "left" | "kicked" if is_ours => drop(self.channels.remove(channel)),
+            "left" | "kicked" => self.in_channel(channel, |state| state.leaves(user))?,
+            "dropped" => drop(self.channels.remove(channel)),
+            "gone" => self.channels.values_mut().for_each(|state| state.leaves(user)),
             "renamed" => {
                 let (from, to) = (word("from"), word("to"));
-                self.rooms.values_mut().for_each(|room| room.renames(from, to));
+                self.channels.values_mut().for_each(|state| state.renames(from, to));
             }
-            "muted" if event.get("until").is_none() => self.in_room(channel, |room| {
-                room.muted.insert(user.to_owned());
+            "muted" if event.get("until").is_none() => self.in_channel(channel, |state| {
+                state.muted.insert(user.to_owned());
             })?,
-            "deop" => self.in_room(channel, |room| room.muted.clear())?,
-            "muted" | "unmuted" | "op" => self.in_room(channel, |room| {
-                room.muted.remove(user);
+            "deop" => self.in_channel(channel, |state| state.muted.clear())?,
+            "muted" | "unmuted" | "op" => self.in_channel(channel, |state| {
+                state.muted.remove(user);
             })?,
             "reentered" => {
-                drop(self.rooms.insert(channel.to_owned(), Room::after(event["last"].as_u64())));
+                drop(
+                    self.channels
+                        .insert(channel.to_owned(), ChannelView::after(event["last"].as_u64())),
+                );
             }
-            "missed" => drop(self.rooms.insert(channel.to_owned(), Room::default())),
-            "presence" => self.in_room(channel, |room| room.members = None)?,
+            "missed" => drop(self.channels.insert(channel.to_owned(), ChannelView::default())),
+            "presence" => self.in_channel(channel, |state| state.members = None)?,
             "signedout" => {
-                self.rooms.clear();
+                self.channels.clear();
                 self.name.clear();
             }
             _ => {}
@@ -126,24 +129,28 @@ impl View {
         Ok(())
     }
 
-    fn in_room(&mut self, channel: &str, does: impl FnOnce(&mut Room)) -> Result<(), String> {
-        let room = self.rooms.get_mut(channel);
-        does(room.ok_or_else(|| format!("it isn't in {channel}"))?);
+    fn in_channel(
+        &mut self,
+        channel: &str,
+        does: impl FnOnce(&mut ChannelView),
+    ) -> Result<(), String> {
+        let state = self.channels.get_mut(channel);
+        does(state.ok_or_else(|| format!("it isn't in {channel}"))?);
         Ok(())
     }
 
     fn hears(&mut self, channel: &str, event: &Value) -> Result<(), String> {
         let id = event["id"].as_u64().unwrap_or_default();
-        let said = Said::told(event);
+        let said = Said::output(event);
         let from = said.from.clone().unwrap_or_default();
-        self.truth.lock().unwrap().tell(channel, id, &said)?;
-        let room = self.rooms.get_mut(channel).ok_or("a line of a channel that it isn't in")?;
-        room.says(id)?;
-        let is_absent = room.members.as_ref().is_some_and(|members| !members.contains(&from));
-        if is_absent && room.behind == 0 {
-            return Err(format!("{from} isn't there: {:?}", room.members));
+        self.truth.lock().unwrap().record(channel, id, &said)?;
+        let state = self.channels.get_mut(channel).ok_or("a line of a channel that it isn't in")?;
+        state.says(id)?;
+        let is_absent = state.members.as_ref().is_some_and(|members| !members.contains(&from));
+        if is_absent && state.behind == 0 {
+            return Err(format!("{from} isn't there: {:?}", state.members));
         }
-        if room.muted.contains(&from) {
+        if state.muted.contains(&from) {
             return Err(format!("{from} is muted"));
         }
         Ok(())
@@ -157,7 +164,7 @@ impl View {
         pair.sort_unstable();
         let (chat, id) =
             (format!("@{}@{}", pair[0], pair[1]), event["id"].as_u64().unwrap_or_default());
-        self.truth.lock().unwrap().tell(&chat, id, &Said::told(event))?;
+        self.truth.lock().unwrap().record(&chat, id, &Said::output(event))?;
         if event["past"] == true {
             return Ok(());
         }
@@ -187,15 +194,15 @@ impl View {
         match word("re") {
             "name" | "register" => {
                 let (from, to) = (std::mem::take(&mut self.name), word("name").to_owned());
-                self.rooms.values_mut().for_each(|room| room.renames(&from, &to));
+                self.channels.values_mut().for_each(|state| state.renames(&from, &to));
                 self.name = to;
             }
             "login" => {
                 word("name").clone_into(&mut self.name);
-                self.rooms.values_mut().for_each(|room| room.members = None);
+                self.channels.values_mut().for_each(|state| state.members = None);
             }
             "logout" => {
-                self.rooms.clear();
+                self.channels.clear();
                 self.name.clear();
             }
             "create" | "enter" => {
@@ -203,39 +210,41 @@ impl View {
                 if word("re") == "create" {
                     self.truth.lock().unwrap().make(channel, last.unwrap_or_default());
                 }
-                let room =
-                    self.rooms.entry(channel.to_owned()).or_insert_with(|| Room::after(last));
-                if room.last != last {
-                    return Err(format!("{channel} is at {last:?}, not at {:?}", room.last));
+                let state = self
+                    .channels
+                    .entry(channel.to_owned())
+                    .or_insert_with(|| ChannelView::after(last));
+                if state.last != last {
+                    return Err(format!("{channel} is at {last:?}, not at {:?}", state.last));
                 }
             }
-            "leave" | "drop" => drop(self.rooms.remove(channel)),
+            "leave" | "drop" => drop(self.channels.remove(channel)),
             "users" => {
                 let asked = line.split(' ').nth(1).unwrap_or_default();
-                if let Some(room) = self.rooms.get_mut(asked) {
-                    room.members = Some(listed);
-                    room.behind = 2;
+                if let Some(state) = self.channels.get_mut(asked) {
+                    state.members = Some(listed);
+                    state.behind = 2;
                 }
             }
             // A server operator need not be in the channel.
             "kick" | "ban" if !channel.is_empty() => {
-                if let Some(room) = self.rooms.get_mut(channel) {
-                    room.leaves(user);
+                if let Some(state) = self.channels.get_mut(channel) {
+                    state.leaves(user);
                     if user.is_empty() {
-                        room.members = None;
+                        state.members = None;
                     }
                 }
             }
             "mute" if answer.get("until").is_none() => {
-                if let Some(room) = self.rooms.get_mut(channel)
-                    && room.members.as_ref().is_some_and(|members| members.contains(user))
+                if let Some(state) = self.channels.get_mut(channel)
+                    && state.members.as_ref().is_some_and(|members| members.contains(user))
                 {
-                    room.muted.insert(user.to_owned());
+                    state.muted.insert(user.to_owned());
                 }
             }
             "mute" | "unmute" | "op" | "deop" => {
-                if let Some(room) = self.rooms.get_mut(channel) {
-                    room.muted.remove(user);
+                if let Some(state) = self.channels.get_mut(channel) {
+                    state.muted.remove(user);
                 }
             }
             "purge" => self.truth.lock().unwrap().lose(channel),
@@ -259,14 +268,14 @@ impl View {
         if answer["re"] == "once" {
             // It may have been sent before, with another text, to a channel that the client has
             // left.
-            let last = self.rooms.get(channel).and_then(|room| room.last);
+            let last = self.channels.get(channel).and_then(|state| state.last);
             if last.is_none_or(|last| id <= last) {
                 return Ok(());
             }
         }
-        let told = Said { from: None, text, time };
-        self.truth.lock().unwrap().tell(channel, id, &told)?;
-        self.in_room(channel, |_| ())?;
-        self.rooms.get_mut(channel).map_or(Ok(()), |room| room.says(id))
+        let output = Said { from: None, text, time };
+        self.truth.lock().unwrap().record(channel, id, &output)?;
+        self.in_channel(channel, |_| ())?;
+        self.channels.get_mut(channel).map_or(Ok(()), |state| state.says(id))
     }
 }

@@ -100,8 +100,8 @@ fn stories(page: &str) -> Result<Vec<Story>, String> {
             .collect();
         let mut steps = parse(&text)?;
         steps.retain(|step| lines.contains(&(step.line - 1)));
-        for told in steps.iter_mut().flat_map(|step| &mut step.told) {
-            told.1 = compared(&told.1);
+        for output in steps.iter_mut().flat_map(|step| &mut step.output) {
+            output.1 = compared(&output.1);
         }
         Ok(Story { steps, lines, visible })
     };
@@ -117,8 +117,8 @@ async fn written_anew(page: &str) -> String {
             lines[line].clear();
         }
         for mut step in story.steps {
-            for told in &mut step.told {
-                told.1 = shown(&told.1);
+            for output in &mut step.output {
+                output.1 = shown(&output.1);
             }
             lines[step.line - 1] = step.written();
         }
@@ -191,8 +191,8 @@ fn the_session_in_the_readme_matches_a_transcript() {
         {
             expected.push(line);
         }
-        let told = step.told.into_iter().filter(|(who, line)| who == "bob" && line != "(end)");
-        expected.extend(told.map(|(_, line)| shown(&line)));
+        let output = step.output.into_iter().filter(|(who, line)| who == "bob" && line != "(end)");
+        expected.extend(output.map(|(_, line)| shown(&line)));
     }
     assert_eq!(session, expected, "after a change of tests/transcripts/readme.txt copy it over");
 }

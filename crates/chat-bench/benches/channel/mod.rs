@@ -55,10 +55,10 @@ impl ChannelFixture {
     pub(crate) fn of(people: usize) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let (speaker, hearers) = runtime.block_on(async {
-            let house = TestHub::default();
+            let hub = TestHub::default();
             let mut all = Vec::new();
             for at in 0..people {
-                let mut pipe = house.pipe(PIPE, &[usize::MAX]);
+                let mut pipe = hub.pipe(PIPE, &[usize::MAX]);
                 let word = if at == 0 { "create" } else { "enter" };
                 let lines = format!("p{at}\n/{word} room\n/ping settled\n");
                 pipe.write_all(lines.as_bytes()).await.unwrap();

@@ -18,7 +18,7 @@ pub(crate) enum Until {
 
 /// A closed loop in one channel.
 pub(crate) struct Closed<'a> {
-    pub(crate) room: &'a str,
+    pub(crate) channel: &'a str,
     /// The senders, in turn.
     pub(crate) speakers: &'a [usize],
     /// Recipients of each message.
@@ -49,7 +49,7 @@ impl Closed<'_> {
             while !over && lines - arrived < self.in_flight {
                 let (now, dialect) = (swarm.now(), swarm.dialect());
                 let Some(speaker) = speakers.next() else { break };
-                dialect.say(To::Current(self.room), &texts.next(now), swarm.out(speaker)?);
+                dialect.say(To::Current(self.channel), &texts.next(now), swarm.out(speaker)?);
                 lines += 1;
                 over = matches!(self.until, Until::Lines(most) if lines >= most);
             }

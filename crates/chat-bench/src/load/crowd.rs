@@ -49,15 +49,15 @@ pub(crate) fn gather(
 pub(crate) fn enter<'a>(
     swarm: &mut Swarm,
     who: &[usize],
-    mut room: impl FnMut(usize) -> &'a str,
+    mut channel: impl FnMut(usize) -> &'a str,
     is_first: impl Fn(usize) -> bool,
 ) -> anyhow::Result<()> {
     for first in [true, false] {
         let some: Vec<usize> = (0..who.len()).filter(|at| is_first(*at) == first).collect();
         in_waves(swarm, some.len(), swarm.at_once(), |swarm, at| {
-            let room = room(some[at]);
+            let channel = channel(some[at]);
             let dialect = swarm.dialect();
-            let ask = if first { dialect.make(room) } else { dialect.enter(room) };
+            let ask = if first { dialect.make(channel) } else { dialect.enter(channel) };
             swarm.ask(who[some[at]], &ask)
         })?;
     }

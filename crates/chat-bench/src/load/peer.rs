@@ -101,17 +101,17 @@ impl LoadPeer {
         &mut self,
         id: usize,
         closed: bool,
-        room: &mut [u8],
+        buffer: &mut [u8],
         dialect: Dialect,
         found: &mut PeerProgress,
     ) -> anyhow::Result<PeerInput> {
         let mut came = PeerInput::default();
         loop {
-            match self.stream.read(room) {
+            match self.stream.read(buffer) {
                 Ok(0) => return Ok(PeerInput { end: true, ..came }),
                 Ok(some) => {
-                    came.answer |= self.take(id, &room[..some], dialect, found)?;
-                    if some < room.len() && !closed {
+                    came.answer |= self.take(id, &buffer[..some], dialect, found)?;
+                    if some < buffer.len() && !closed {
                         return Ok(came);
                     }
                 }

@@ -49,7 +49,7 @@ pub(crate) struct Swarm {
     /// Connections that the server closed.
     closed: usize,
     found: PeerProgress,
-    room: Vec<u8>,
+    buffer: Vec<u8>,
 }
 
 impl Swarm {
@@ -82,7 +82,7 @@ impl Swarm {
                 latency: latency()?,
                 reactions: Vec::new(),
             },
-            room: vec![0; READ_BYTES],
+            buffer: vec![0; READ_BYTES],
         })
     }
 
@@ -259,7 +259,7 @@ impl Swarm {
             if !(closed || event.is_readable() && !peer.stalled) {
                 continue;
             }
-            let came = peer.read(id, closed, &mut self.room, self.dialect, &mut self.found)?;
+            let came = peer.read(id, closed, &mut self.buffer, self.dialect, &mut self.found)?;
             if came.answer {
                 self.awaited -= 1;
                 if let Some(answered) = &mut self.answered {

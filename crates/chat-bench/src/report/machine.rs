@@ -44,7 +44,7 @@ impl MachineInfo {
     }
 
     /// As a sentence of the page.
-    pub(crate) fn told(&self) -> String {
+    pub(crate) fn sentence(&self) -> String {
         let pinned = if self.pinned {
             "server and load have a core each, but where a scenario gives the server all of them"
         } else {

@@ -109,8 +109,8 @@ fn targets(summary: &Summary) -> Vec<TargetFigure> {
         ("passwords", Measure::P99, Bound::AtMost(50.0)),
     ] {
         if let Some(row) = ours(scenario).last() {
-            let told = format!("{scenario}, {}: {}", row.with, what.title());
-            add(told, figure(row, what), bound);
+            let label = format!("{scenario}, {}: {}", row.with, what.title());
+            add(label, figure(row, what), bound);
         }
     }
     for row in ours("slow").iter().filter(|row| row.size > 0) {

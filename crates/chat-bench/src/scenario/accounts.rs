@@ -42,7 +42,7 @@ pub(super) fn make(
     each: usize,
 ) -> anyhow::Result<AccountLogins> {
     let place = StoreLocation::Directory(data.to_owned());
-    let (mut book, _) = Store::open(&place, Durability::Process)?.into_parts();
+    let (mut writer, _) = Store::open(&place, Durability::Process)?.into_parts();
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
     let password = password::hash(&Secret::new(PASSWORD), &mut HashMemory::default())?;
     let tokens: Vec<Token> = (0..count).map(|_| Token::new()).collect::<Result<_, _>>()?;
@@ -65,12 +65,12 @@ pub(super) fn make(
             entries.push(AccountOp::Member { party, number, marker: 0, entered: now }.into());
         }
         if entries.len() >= BATCH {
-            book.commit(&entries)?;
+            writer.commit(&entries)?;
             entries.clear();
         }
     }
-    book.commit(&entries)?;
-    book.checkpoint()?;
+    writer.commit(&entries)?;
+    writer.checkpoint()?;
     let tokens = tokens.iter().map(|token| token.shown().expose().to_owned()).collect();
     Ok(AccountLogins { tokens })
 }

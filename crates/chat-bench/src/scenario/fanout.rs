@@ -63,7 +63,7 @@ impl Scenario for Fanout {
             })?
         } else {
             let (in_flight, until) = (self.in_flight.max(1), Until::Lasted(lasting));
-            Closed { room: HALL, speakers, hearers, in_flight, until }.run(&mut swarm)?
+            Closed { channel: HALL, speakers, hearers, in_flight, until }.run(&mut swarm)?
         };
         let mut figures = meter.end(Measure::CpuPerDelivery, load.deliveries)?;
         figures.extend(of_load(&load));

@@ -122,14 +122,14 @@ fn figures(times: &mut Times) -> Figures {
 /// Generates messages as a server would have stored them, without waiting for the disk.
 fn fill(lines: u64, data: &Path) -> anyhow::Result<()> {
     let place = StoreLocation::Directory(data.to_owned());
-    let (mut book, _) = Store::open(&place, Durability::Process)?.into_parts();
+    let (mut writer, _) = Store::open(&place, Durability::Process)?.into_parts();
     let names: Vec<String> = (0..CHANNELS).map(|at| format!("bench{at}")).collect();
     let folded: Vec<String> = names.iter().map(|name| format!("#{name}")).collect();
     let mut made = Vec::new();
     for ((number, shown), name) in (1..).zip(&names).zip(&folded) {
         made.push(WriteOp::Channel { number, name, shown, topic: None, open: true });
     }
-    book.commit(&made)?;
+    writer.commit(&made)?;
     let authors: Vec<String> = (0..50).map(|at| format!("author{at}")).collect();
     let mut ids = vec![0_u64; usize::try_from(CHANNELS)?];
     let mut dice = BenchRng(11);
@@ -153,10 +153,10 @@ fn fill(lines: u64, data: &Path) -> anyhow::Result<()> {
                 ..NewLine::default()
             }));
         }
-        book.commit(&entries)?;
+        writer.commit(&entries)?;
         done += some;
     }
-    book.flush()?;
-    book.checkpoint()?;
+    writer.flush()?;
+    writer.checkpoint()?;
     Ok(())
 }

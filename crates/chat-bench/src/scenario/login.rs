@@ -68,7 +68,7 @@ impl Scenario for Login {
             if let Some((speaker, others)) = members.split_first() {
                 let text = texts.next(swarm.now());
                 let channel = accounts::channel(at);
-                dialect.say(To::Room(&channel), &text, swarm.out(*speaker)?);
+                dialect.say(To::Channel(&channel), &text, swarm.out(*speaker)?);
                 heard += others.len() as u64;
             }
         }

@@ -89,7 +89,7 @@ impl Scenario for Mixed {
             let members = &town.counted[room];
             for _ in 0..lines {
                 let Some(at) = pick(&mut dice, members) else { break };
-                let to = To::Room(&town.rooms[room]);
+                let to = To::Channel(&town.rooms[room]);
                 dialect.say(to, &texts.next(due), swarm.out(town.people[at].0)?);
                 heard += members.len() as u64 - 1;
             }

@@ -29,7 +29,7 @@ pub(crate) struct Passwords {
 }
 
 /// Members of a channel.
-const ROOM: usize = 10;
+const MEMBERS: usize = 10;
 
 impl Scenario for Passwords {
     fn name(&self) -> &'static str {
@@ -48,10 +48,10 @@ impl Scenario for Passwords {
             bench.server_with(kind, &SubjectSetup { data: Some(data), all_cores: true })?;
         let mut swarm = server.swarm()?;
         let dialect = swarm.dialect();
-        let rooms = (self.others / ROOM).max(1);
-        let who = crowd::gather(&mut swarm, "p", 0, rooms * ROOM)?;
-        let names: Vec<String> = (0..rooms).map(|at| format!("room{at}")).collect();
-        crowd::enter(&mut swarm, &who, |at| &names[at / ROOM], |at| at % ROOM == 0)?;
+        let channels = (self.others / MEMBERS).max(1);
+        let who = crowd::gather(&mut swarm, "p", 0, channels * MEMBERS)?;
+        let names: Vec<String> = (0..channels).map(|at| format!("room{at}")).collect();
+        crowd::enter(&mut swarm, &who, |at| &names[at / MEMBERS], |at| at % MEMBERS == 0)?;
         crowd::settle(&mut swarm, &who)?;
         crowd::let_some_look(&mut swarm, &who)?;
         // They are connected before the measurement, so only the cost of the passwords is measured.
@@ -79,9 +79,9 @@ impl Scenario for Passwords {
                     took = Some(begun.elapsed());
                 }
                 let at = usize::try_from(dice.below(who.len() as u64))?;
-                let to = To::Current(&names[at / ROOM]);
+                let to = To::Current(&names[at / MEMBERS]);
                 dialect.say(to, &texts.next(due), swarm.out(who[at])?);
-                Ok(ROOM as u64 - 1)
+                Ok(MEMBERS as u64 - 1)
             })?;
             swarm.answered()?;
             let took = took.unwrap_or_else(|| begun.elapsed());

@@ -40,8 +40,8 @@ impl Scenario for Pingpong {
         let who = crowd::gather(&mut swarm, "p", 0, self.pairs * 2)?;
         if !kind.has_names() {
             // On a server without private messages, each pair has a channel.
-            let rooms: Vec<String> = (0..self.pairs).map(|pair| format!("pair{pair}")).collect();
-            crowd::enter(&mut swarm, &who, |at| &rooms[at / 2], |at| at % 2 == 0)?;
+            let channels: Vec<String> = (0..self.pairs).map(|pair| format!("pair{pair}")).collect();
+            crowd::enter(&mut swarm, &who, |at| &channels[at / 2], |at| at % 2 == 0)?;
         }
         crowd::settle(&mut swarm, &who)?;
         let mut names = vec![String::new(); who.iter().max().map_or(0, |most| most + 1)];

@@ -20,7 +20,7 @@ pub(crate) struct Replay {
     pub(crate) lines: u64,
 }
 
-const ROOM: &str = "replay";
+const CHANNEL: &str = "replay";
 
 impl Scenario for Replay {
     fn name(&self) -> &'static str {
@@ -35,17 +35,18 @@ impl Scenario for Replay {
         let server = bench.server(kind)?;
         let mut swarm = server.swarm()?;
         let said = crowd::gather(&mut swarm, "says", 0, 2)?;
-        crowd::enter(&mut swarm, &said, |_| ROOM, |at| at == 0)?;
+        crowd::enter(&mut swarm, &said, |_| CHANNEL, |at| at == 0)?;
         crowd::settle(&mut swarm, &said)?;
         let until = Until::Lines(self.lines);
-        let closed = Closed { room: ROOM, speakers: &said[..1], hearers: 1, in_flight: 16, until };
+        let closed =
+            Closed { channel: CHANNEL, speakers: &said[..1], hearers: 1, in_flight: 16, until };
         closed.run(&mut swarm)?;
         let who = crowd::gather(&mut swarm, "p", 0, self.people)?;
         crowd::settle(&mut swarm, &who)?;
         let before = swarm.marks();
         let (meter, begun) = (Meter::begin(&server)?, Instant::now());
         for id in &who {
-            swarm.out(*id)?.extend_from_slice(format!("/enter {ROOM} after 0\n").as_bytes());
+            swarm.out(*id)?.extend_from_slice(format!("/enter {CHANNEL} after 0\n").as_bytes());
         }
         let all = self.lines * self.people as u64;
         swarm.until("what was said", |swarm| swarm.marks() - before >= all)?;

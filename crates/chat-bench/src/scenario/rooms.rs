@@ -67,7 +67,7 @@ impl Scenario for Rooms {
         let load = open.run(&mut swarm, |swarm, due| {
             let at = usize::try_from(dice.below(count as u64))?;
             let nth = usize::try_from(dice.below(members[at].len() as u64))?;
-            let to = if own == 1 { To::Current(&names[at]) } else { To::Room(&names[at]) };
+            let to = if own == 1 { To::Current(&names[at]) } else { To::Channel(&names[at]) };
             swarm.dialect().say(to, &texts.next(due), swarm.out(members[at][nth])?);
             Ok(members[at].len() as u64 - 1)
         })?;

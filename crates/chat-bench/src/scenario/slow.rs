@@ -44,7 +44,7 @@ impl Scenario for Slow {
         let stuck: Vec<usize> = (1..=self.stuck).map(|at| who[at * every]).collect();
         let until = Until::Lines(self.lines);
         let mut closed =
-            Closed { room: HALL, speakers: &who[..1], hearers: 0, in_flight: 16, until };
+            Closed { channel: HALL, speakers: &who[..1], hearers: 0, in_flight: 16, until };
         let mut findings = Vec::new();
         let mut without: Option<(Load, u64)> = None;
         for stuck in [&[][..], &stuck] {

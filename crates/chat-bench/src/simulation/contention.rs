@@ -79,13 +79,13 @@ impl Contention {
 
     fn measure(&self, work: WorkKind, threads: usize) -> anyhow::Result<(u64, Duration, Duration)> {
         let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
-        let house = SimulatedHub::new(true)?;
+        let hub = SimulatedHub::new(true)?;
         let lasting = Duration::from_secs_f64(self.seconds);
         let measured = runtime.block_on(async {
-            house.begin();
+            hub.begin();
             let mut people = Vec::new();
             for at in 0..PEOPLE {
-                let mut one = house.connect();
+                let mut one = hub.connect();
                 let spec = if at == 0 { "create" } else { "enter" };
                 send(&mut one, &format!("p{at}\n/{spec} all\n/ping there\n")).await?;
                 until(&mut one, "there").await?;

@@ -51,7 +51,7 @@ impl Million {
         let pipe = (resident()? - empty) / float(pipes.len() as u64);
         drop(pipes);
         let before = resident()?;
-        let house = SimulatedHub::new(false)?;
+        let hub = SimulatedHub::new(false)?;
         let begun = Instant::now();
         let mut people: Vec<DuplexStream> = Vec::with_capacity(self.sessions);
         let mut scratch = vec![0; PIPE];
@@ -59,7 +59,7 @@ impl Million {
             let first = people.len();
             let some = AT_ONCE.min(self.sessions - first);
             for at in first..first + some {
-                let mut one = house.connect();
+                let mut one = hub.connect();
                 send(&mut one, &format!("p{at}\n")).await?;
                 people.push(one);
             }
@@ -131,10 +131,10 @@ impl Million {
                 None => ("large".to_owned(), at == 0),
                 Some(at) => (format!("room{}", at / OTHERS), at % OTHERS == 0),
             };
-            let (word, told) =
+            let (word, awaited) =
                 if first { ("create", "* You made #") } else { ("enter", "* You entered #") };
             send(one, &format!("/{word} {name}\n")).await?;
-            until(one, told).await?;
+            until(one, awaited).await?;
             // Members receive the entry of each new client, which mustn't fill their pipes.
             if at % AT_ONCE == 0 {
                 tokio::task::yield_now().await;

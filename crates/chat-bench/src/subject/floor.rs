@@ -21,7 +21,7 @@ const HALL: usize = 0;
 
 struct FloorClient {
     stream: TcpStream,
-    room: usize,
+    channel: usize,
     /// Output that the socket didn't take.
     unwritten: Vec<u8>,
     /// The beginning of an unfinished line.
@@ -35,7 +35,7 @@ struct FloorChannel {
     /// Complete lines, concatenated.
     said: Vec<u8>,
     /// The sender of each stretch of `said`, and the offset at which it ends.
-    whose: Vec<(usize, usize)>,
+    authors: Vec<(usize, usize)>,
 }
 
 /// The result of a read.
@@ -50,12 +50,12 @@ enum FloorInput {
 
 #[derive(Default)]
 struct FloorServer {
-    guests: Vec<Option<FloorClient>>,
+    clients: Vec<Option<FloorClient>>,
     free: Vec<usize>,
-    rooms: Vec<FloorChannel>,
+    channels: Vec<FloorChannel>,
     names: HashMap<Vec<u8>, usize>,
     /// Channels with lines to forward.
-    heard: Vec<usize>,
+    pending: Vec<usize>,
 }
 
 /// Runs until the process is killed.
@@ -66,7 +66,8 @@ pub(crate) fn run(batch: bool) -> anyhow::Result<()> {
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     eprintln!("address={}", listener.local_addr()?);
     let mut events = Events::with_capacity(4096);
-    let mut house = FloorServer { rooms: vec![FloorChannel::default()], ..FloorServer::default() };
+    let mut server =
+        FloorServer { channels: vec![FloorChannel::default()], ..FloorServer::default() };
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match poll.poll(&mut events, None) {
@@ -77,66 +78,66 @@ pub(crate) fn run(batch: bool) -> anyhow::Result<()> {
             if event.token() == LISTENER {
                 while let Ok((mut stream, _)) = listener.accept() {
                     stream.set_nodelay(true)?;
-                    let id = house.free.pop().unwrap_or(house.guests.len());
+                    let id = server.free.pop().unwrap_or(server.clients.len());
                     let interest = Interest::READABLE | Interest::WRITABLE;
                     poll.registry().register(&mut stream, Token(id), interest)?;
-                    house.welcome(id, stream);
+                    server.welcome(id, stream);
                 }
                 continue;
             }
             let Token(id) = event.token();
             if event.is_writable()
-                && let Some(Some(guest)) = house.guests.get_mut(id)
+                && let Some(Some(client)) = server.clients.get_mut(id)
             {
-                guest.write(&[]);
+                client.write(&[]);
             }
             if event.is_readable() {
-                house.read(id, &mut buffer);
+                server.read(id, &mut buffer);
             }
             if !batch {
-                house.pass_on(FloorChannel::one_by_one);
+                server.pass_on(FloorChannel::one_by_one);
             }
         }
-        house.pass_on(FloorChannel::at_once);
+        server.pass_on(FloorChannel::at_once);
     }
 }
 
 impl FloorServer {
     fn welcome(&mut self, id: usize, stream: TcpStream) {
-        let mut guest =
-            FloorClient { stream, room: HALL, unwritten: Vec::new(), carry: Vec::new() };
-        guest.tell(FLOOR_GREETING);
-        match self.guests.get_mut(id) {
-            Some(place) => *place = Some(guest),
-            None => self.guests.push(Some(guest)),
+        let mut client =
+            FloorClient { stream, channel: HALL, unwritten: Vec::new(), carry: Vec::new() };
+        client.forward(FLOOR_GREETING);
+        match self.clients.get_mut(id) {
+            Some(place) => *place = Some(client),
+            None => self.clients.push(Some(client)),
         }
-        self.rooms[HALL].people.push(id);
+        self.channels[HALL].people.push(id);
     }
 
     /// Reads the input of a client.
     fn read(&mut self, id: usize, buffer: &mut [u8]) {
-        let Some(Some(guest)) = self.guests.get_mut(id) else { return };
-        let room = &mut self.rooms[guest.room];
-        let was_silent = room.whose.is_empty();
-        let came = guest.read(id, buffer, room);
-        if was_silent && !room.whose.is_empty() {
-            self.heard.push(guest.room);
+        let Some(Some(client)) = self.clients.get_mut(id) else { return };
+        let channel = &mut self.channels[client.channel];
+        let was_silent = channel.authors.is_empty();
+        let came = client.read(id, buffer, channel);
+        if was_silent && !channel.authors.is_empty() {
+            self.pending.push(client.channel);
         }
         match came {
             FloorInput::Nothing => {}
             FloorInput::Enter(name) => {
-                leave(room, id);
-                let next = self.rooms.len();
-                guest.room = *self.names.entry(name).or_insert(next);
-                if guest.room == next {
-                    self.rooms.push(FloorChannel::default());
+                leave(channel, id);
+                let next = self.channels.len();
+                client.channel = *self.names.entry(name).or_insert(next);
+                if client.channel == next {
+                    self.channels.push(FloorChannel::default());
                 }
-                self.rooms[guest.room].people.push(id);
-                guest.tell(FLOOR_ENTERED);
+                self.channels[client.channel].people.push(id);
+                client.forward(FLOOR_ENTERED);
             }
             FloorInput::End => {
-                leave(room, id);
-                self.guests[id] = None;
+                leave(channel, id);
+                self.clients[id] = None;
                 self.free.push(id);
             }
         }
@@ -144,32 +145,32 @@ impl FloorServer {
 
     /// Forwards the pending lines.
     fn pass_on(&mut self, how: impl Fn(&FloorChannel, &mut [Option<FloorClient>])) {
-        for at in self.heard.drain(..) {
-            let room = &mut self.rooms[at];
-            how(room, &mut self.guests);
-            room.said.clear();
-            room.whose.clear();
+        for at in self.pending.drain(..) {
+            let channel = &mut self.channels[at];
+            how(channel, &mut self.clients);
+            channel.said.clear();
+            channel.authors.clear();
         }
     }
 }
 
-fn leave(room: &mut FloorChannel, id: usize) {
-    if let Some(at) = room.people.iter().position(|other| *other == id) {
-        room.people.swap_remove(at);
+fn leave(channel: &mut FloorChannel, id: usize) {
+    if let Some(at) = channel.people.iter().position(|other| *other == id) {
+        channel.people.swap_remove(at);
     }
 }
 
 impl FloorChannel {
     /// One write per line and recipient.
-    fn one_by_one(&self, guests: &mut [Option<FloorClient>]) {
+    fn one_by_one(&self, clients: &mut [Option<FloorClient>]) {
         let mut begin = 0;
-        for (whose, end) in &self.whose {
+        for (authors, end) in &self.authors {
             for line in self.said[begin..*end].split_inclusive(|byte| *byte == b'\n') {
                 for id in &self.people {
-                    if let Some(guest) = &mut guests[*id]
-                        && id != whose
+                    if let Some(client) = &mut clients[*id]
+                        && id != authors
                     {
-                        guest.write(&[IoSlice::new(line)]);
+                        client.write(&[IoSlice::new(line)]);
                     }
                 }
             }
@@ -178,29 +179,29 @@ impl FloorChannel {
     }
 
     /// One write per recipient.
-    fn at_once(&self, guests: &mut [Option<FloorClient>]) {
+    fn at_once(&self, clients: &mut [Option<FloorClient>]) {
         let all = [IoSlice::new(&self.said)];
         for id in &self.people {
-            let Some(guest) = &mut guests[*id] else { continue };
-            if self.whose.iter().all(|(whose, _)| whose != id) {
-                guest.write(&all);
+            let Some(client) = &mut clients[*id] else { continue };
+            if self.authors.iter().all(|(authors, _)| authors != id) {
+                client.write(&all);
                 continue;
             }
             let mut begin = 0;
             let mut others = Vec::new();
-            for (whose, end) in &self.whose {
-                if whose != id {
+            for (authors, end) in &self.authors {
+                if authors != id {
                     others.push(IoSlice::new(&self.said[begin..*end]));
                 }
                 begin = *end;
             }
-            guest.write(&others);
+            client.write(&others);
         }
     }
 }
 
 impl FloorClient {
-    fn tell(&mut self, line: &str) {
+    fn forward(&mut self, line: &str) {
         self.write(&[IoSlice::new(line.as_bytes()), IoSlice::new(b"\n")]);
     }
 
@@ -228,7 +229,7 @@ impl FloorClient {
     }
 
     /// Drains the socket; adds complete lines to the buffer of the client's channel.
-    fn read(&mut self, id: usize, buffer: &mut [u8], room: &mut FloorChannel) -> FloorInput {
+    fn read(&mut self, id: usize, buffer: &mut [u8], channel: &mut FloorChannel) -> FloorInput {
         loop {
             match self.stream.read(buffer) {
                 Ok(0) => return FloorInput::End,
@@ -240,10 +241,10 @@ impl FloorClient {
                     match memchr::memrchr(b'\n', read) {
                         None => self.carry.extend_from_slice(read),
                         Some(end) => {
-                            room.said.append(&mut self.carry);
-                            room.said.extend_from_slice(&read[..=end]);
+                            channel.said.append(&mut self.carry);
+                            channel.said.extend_from_slice(&read[..=end]);
                             self.carry.extend_from_slice(&read[end + 1..]);
-                            room.whose.push((id, room.said.len()));
+                            channel.authors.push((id, channel.said.len()));
                         }
                     }
                 }

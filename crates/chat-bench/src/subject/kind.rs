@@ -118,8 +118,8 @@ impl SubjectKind {
             return None;
         }
         let output = Command::new(self.program()?).arg("--version").output().ok()?;
-        let told = String::from_utf8_lossy(&output.stdout).into_owned();
-        told.lines().next().map(str::to_owned)
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        printed.lines().next().map(str::to_owned)
     }
 
     /// The command that starts it, with its data in `data` and its configuration in `folder`, on

@@ -23,12 +23,12 @@ pub(crate) struct ModerationRenderer {
 
 impl ModerationRenderer {
     /// Renders an event that isn't the answer to a line of this client.
-    pub(crate) fn told(&mut self, row: &JsonRow) -> Option<DisplayItem> {
+    pub(crate) fn render(&mut self, row: &JsonRow) -> Option<DisplayItem> {
         let text = |name: &str| row.text(name).unwrap_or_default();
         let (by, user, channel) = (text("by"), text("user"), text("channel"));
         let reason = row.text("reason");
         let kind = text("type");
-        let told = match kind.as_str() {
+        let rendered = match kind.as_str() {
             "muted" => {
                 let reason = because(reason.as_ref());
                 format!("{by} muted {user} in {channel}{}{reason}", until(row.moment("until")))
@@ -41,12 +41,12 @@ impl ModerationRenderer {
             "invited" => {
                 let bare = channel.trim_start_matches('#');
                 let text = format!("{by} invites you to {channel}. /enter {bare} accepts.");
-                return Some(DisplayItem::Told { tone: Tone::Calling, text });
+                return Some(DisplayItem::Sentence { tone: Tone::Calling, text });
             }
             "dropped" => {
                 let now = NowIn(row.text("current").as_deref()).to_string();
                 let text = format!("{by} dropped {channel}{}. {now}", aside(reason.as_ref()));
-                return Some(DisplayItem::Told { tone: Tone::Calling, text });
+                return Some(DisplayItem::Sentence { tone: Tone::Calling, text });
             }
             _ => {
                 if self.rows.len() < MAX_ROWS {
@@ -55,7 +55,7 @@ impl ModerationRenderer {
                 return None;
             }
         };
-        Some(DisplayItem::told(told))
+        Some(DisplayItem::sentence(rendered))
     }
 
     /// Renders the `ok` to one of these commands; `None` for others.
@@ -70,9 +70,9 @@ impl ModerationRenderer {
         let changed = fields.flag("changed") != Some(false);
         if let Some(count) = fields.number("count").filter(|_| re != "purge") {
             let head = head(re, count, &channel);
-            return Some(std::iter::once(head).chain(rows).map(DisplayItem::told).collect());
+            return Some(std::iter::once(head).chain(rows).map(DisplayItem::sentence).collect());
         }
-        let told = match (re, changed) {
+        let rendered = match (re, changed) {
             ("ban", _) => {
                 format!(
                     "You banned {target} from {channel}{}. /unban {target} ends it.",
@@ -111,7 +111,7 @@ impl ModerationRenderer {
                 format!("You dropped {channel} with all that was said in it. {now}")
             }
         };
-        Some(vec![DisplayItem::told(told)])
+        Some(vec![DisplayItem::sentence(rendered)])
     }
 }
 

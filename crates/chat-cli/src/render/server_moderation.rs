@@ -19,10 +19,10 @@ pub(crate) struct ServerModerationRenderer {
 
 impl ServerModerationRenderer {
     /// Renders an event that isn't the answer to a line of this client.
-    pub(crate) fn told(&mut self, row: &JsonRow) -> Option<DisplayItem> {
+    pub(crate) fn render(&mut self, row: &JsonRow) -> Option<DisplayItem> {
         let text = |name: &str| row.text(name).unwrap_or_default();
         let reason = because(row.text("reason").as_ref());
-        let told = match text("type").as_str() {
+        let rendered = match text("type").as_str() {
             "announcement" => {
                 let from = row.text("from").map(|from| format!(" from {from}"));
                 format!("Announcement{}: {}", from.unwrap_or_default(), text("text"))
@@ -44,7 +44,7 @@ impl ServerModerationRenderer {
                 return self.keep(format!("  {target}{until}, by {by} {time}{reason}"));
             }
         };
-        Some(DisplayItem::Told { tone: Tone::Calling, text: told })
+        Some(DisplayItem::Sentence { tone: Tone::Calling, text: rendered })
     }
 
     fn keep(&mut self, row: String) -> Option<DisplayItem> {
@@ -60,7 +60,7 @@ impl ServerModerationRenderer {
         let text = |name: &str| fields.text(name).unwrap_or_default();
         let count = fields.number("count").unwrap_or(0);
         let target = fields.text("target");
-        let told = match (re, target) {
+        let rendered = match (re, target) {
             ("kill", _) => {
                 let connections = if count == 1 { "connection" } else { "connections" };
                 format!("You ended {count} {connections} of {}.", text("user"))
@@ -69,7 +69,7 @@ impl ServerModerationRenderer {
                 let connections = if count == 1 { "connection" } else { "connections" };
                 format!("It was told on {count} {connections}.")
             }
-            ("stats", _) => return Some(rows.into_iter().map(DisplayItem::told).collect()),
+            ("stats", _) => return Some(rows.into_iter().map(DisplayItem::sentence).collect()),
             ("invitation", _) => {
                 let invite = format!("{INVITE_SIGN}{}", text("invite"));
                 format!(
@@ -95,7 +95,9 @@ impl ServerModerationRenderer {
                     1 => "1 ban from this server:".to_owned(),
                     count => format!("{count} bans from this server:"),
                 };
-                return Some(std::iter::once(head).chain(rows).map(DisplayItem::told).collect());
+                return Some(
+                    std::iter::once(head).chain(rows).map(DisplayItem::sentence).collect(),
+                );
             }
             ("unban", Some(target)) if fields.flag("changed") == Some(false) => format!(
                 "{target} was not banned from this server. /ban {EVERYWHERE} lists the bans."
@@ -103,6 +105,6 @@ impl ServerModerationRenderer {
             ("unban", Some(target)) => format!("{target} may enter this server again."),
             _ => return None,
         };
-        Some(vec![DisplayItem::told(told)])
+        Some(vec![DisplayItem::sentence(rendered)])
     }
 }

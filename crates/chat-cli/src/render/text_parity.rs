@@ -33,12 +33,12 @@ fn in_form(events: &[Event], format: Format) -> Vec<String> {
 fn check(typed: &str, events: &[Event]) {
     let channels = ["#dev".to_owned()];
     let own = OwnState { me: Some("alice"), channels: &channels, marks: false };
-    let mut teller = Renderer::default();
+    let mut renderer = Renderer::default();
     let mut shown = Vec::new();
     for text in in_form(events, Format::Json) {
         match ServerEvent::read(&text).unwrap() {
-            ServerEvent::Ok(answer) => shown.extend(teller.answered(typed, &answer, own)),
-            other => shown.extend(teller.told(&other, own)),
+            ServerEvent::Ok(answer) => shown.extend(renderer.answered(typed, &answer, own)),
+            other => shown.extend(renderer.render(&other, own)),
         }
     }
     let now = "2026-11-22T07:44:05Z".parse().unwrap();
@@ -337,7 +337,7 @@ fn accounts() {
 
 #[test]
 fn a_password_request_shows_only_the_prompt() {
-    let mut teller = Renderer::default();
+    let mut renderer = Renderer::default();
     let own = OwnState { me: Some("alice"), channels: &[], marks: false };
     for (re, what) in [
         ("register", PasswordPurpose::New),
@@ -348,8 +348,8 @@ fn a_password_request_shows_only_the_prompt() {
         let asked = Event::PasswordAsked { what, name: user("alice") };
         for line in in_form(&[asked, ok(re, OkReply::Told)], Format::Json) {
             let shown = match ServerEvent::read(&line).unwrap() {
-                ServerEvent::Ok(answer) => teller.answered("", &answer, own),
-                other => teller.told(&other, own).into_iter().collect(),
+                ServerEvent::Ok(answer) => renderer.answered("", &answer, own),
+                other => renderer.render(&other, own).into_iter().collect(),
             };
             assert!(shown.is_empty(), "{line}");
         }

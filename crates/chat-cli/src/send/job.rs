@@ -125,10 +125,10 @@ pub(crate) struct SendJob {
     lost_at: Option<Instant>,
     strange: u32,
     /// The reason with which the server closed the connection.
-    farewell: Option<String>,
+    bye_reason: Option<String>,
     attempt: u32,
     /// The last error.
-    trouble: Option<String>,
+    last_error: Option<String>,
     exit: Exit,
     steps: Vec<SendAction>,
 }
@@ -147,9 +147,9 @@ impl SendJob {
             entered: false,
             lost_at: None,
             strange: 0,
-            farewell: None,
+            bye_reason: None,
             attempt: 0,
-            trouble: None,
+            last_error: None,
             exit: Exit::Done,
             steps: Vec::new(),
         }
@@ -264,7 +264,7 @@ impl SendJob {
     pub(crate) fn connected(&mut self, now: Now) {
         self.entered = false;
         self.strange = 0;
-        self.farewell = None;
+        self.bye_reason = None;
         self.ask(SendRequest::Format, now);
     }
 
@@ -276,11 +276,11 @@ impl SendJob {
             SendStage::Asked(SendRequest::Quit, _) => return self.finish(),
             SendStage::Connecting => format!("can't reach {address}: {why}"),
             // The refusal before the greeting is the better reason.
-            SendStage::Asked(SendRequest::Format, _) if self.trouble.is_some() => {
-                self.trouble.take().unwrap_or_default()
+            SendStage::Asked(SendRequest::Format, _) if self.last_error.is_some() => {
+                self.last_error.take().unwrap_or_default()
             }
-            _ => match self.farewell.take() {
-                Some(farewell) => format!("{address} closed the connection: {farewell}"),
+            _ => match self.bye_reason.take() {
+                Some(bye_reason) => format!("{address} closed the connection: {bye_reason}"),
                 None => format!("lost {address}: {why}"),
             },
         };
@@ -292,7 +292,7 @@ impl SendJob {
         if !self.order.again {
             return self.fail(&why, Exit::Lost);
         }
-        self.trouble = Some(why);
+        self.last_error = Some(why);
         self.stage = SendStage::Offline(now.instant + self.next_pause(now));
     }
 
@@ -309,7 +309,7 @@ impl SendJob {
                 self.reached = true;
                 self.refused(ask, &code, &text, now);
             }
-            Some(ServerEvent::Bye { reason }) => self.farewell = Some(reason),
+            Some(ServerEvent::Bye { reason }) => self.bye_reason = Some(reason),
             // Other events don't matter.
             None | Some(_) => {}
         }
@@ -317,12 +317,12 @@ impl SendJob {
 
     fn greeting(&mut self, text: &str, now: Now) {
         let text = clean(text.trim_end());
-        if let Some(told) = text.strip_prefix("! ") {
-            let why = format!("{} refused: {told}", self.order.address);
-            if !is_temporary_refusal(told) {
+        if let Some(refusal_line) = text.strip_prefix("! ") {
+            let why = format!("{} refused: {refusal_line}", self.order.address);
+            if !is_temporary_refusal(refusal_line) {
                 return self.fail(&why, Exit::Refused);
             }
-            self.trouble = Some(why);
+            self.last_error = Some(why);
         } else if !text.starts_with('*') {
             self.strange += 1;
             if self.strange > MAX_STRANGE {
@@ -360,7 +360,7 @@ impl SendJob {
     fn next_line(&mut self, now: Now) {
         self.lines.pop_front();
         self.attempt = 0;
-        self.trouble = None;
+        self.last_error = None;
         self.reached = true;
         self.since = (!self.lines.is_empty()).then_some(now.instant);
         self.go_on(now);
@@ -382,7 +382,7 @@ impl SendJob {
         };
         match (ask, code) {
             _ if passes && self.order.again => {
-                self.trouble = Some(format!("refused: {code}: {text}"));
+                self.last_error = Some(format!("refused: {code}: {text}"));
                 self.stage = SendStage::Pause(ask, now.instant + self.next_pause(now));
             }
             (SendRequest::Identity, "wrong-password") => self.wrong_credential(code, text, now),
@@ -476,11 +476,12 @@ impl SendJob {
     }
 
     fn time_is_up(&mut self) {
-        let trouble = self.trouble.take();
-        let exit = if self.reached || trouble.is_none() { Exit::TimedOut } else { Exit::Lost };
+        let last_error = self.last_error.take();
+        let exit = if self.reached || last_error.is_none() { Exit::TimedOut } else { Exit::Lost };
         let secs = self.order.timeout.as_secs();
-        let trouble = trouble.unwrap_or_else(|| format!("no answer from {}", self.order.address));
-        self.fail(&format!("given up after {secs} s: {trouble}"), exit);
+        let last_error =
+            last_error.unwrap_or_else(|| format!("no answer from {}", self.order.address));
+        self.fail(&format!("given up after {secs} s: {last_error}"), exit);
     }
 
     fn complain(&mut self, text: String) {

@@ -218,7 +218,7 @@ impl ClientSession {
         }
         // A message that was typed for others must not be sent as a name.
         let typed = self.sign_out();
-        self.tell_back("Not sent", &typed);
+        self.give_back("Not sent", &typed);
         self.say_next(now);
     }
 

@@ -39,7 +39,7 @@ impl ClientSession {
             {
                 // History before the answer is shown, since the server marks it as read.
                 self.show_past(&pending);
-                self.teller.forget();
+                self.renderer.forget();
             }
             PendingRequest::Format => self.take_name(now),
             PendingRequest::Identity => {
@@ -78,7 +78,7 @@ impl ClientSession {
                 self.settle_account(&typed, answer, now);
                 self.answer_asking(now);
             }
-            PendingRequest::Lookup => self.teller.forget(),
+            PendingRequest::Lookup => self.renderer.forget(),
             PendingRequest::Fetch(fetch) => {
                 self.show_past(&PendingRequest::Fetch(fetch.clone()));
                 self.fetched(fetch, answer, now);
@@ -101,7 +101,7 @@ impl ClientSession {
             Some(PendingRequest::Format | PendingRequest::Identity | PendingRequest::Goal(_))
                 if self.is_leaving() =>
             {
-                self.teller.forget();
+                self.renderer.forget();
                 // A script has to know that it didn't reach its destination.
                 if self.options.mode == Mode::Pipe {
                     self.show_refusal(code, text);
@@ -121,18 +121,18 @@ impl ClientSession {
                 self.name_refused(code, text, now);
             }
             Some(PendingRequest::Typed(_)) | None => self.show_refusal(code, text),
-            Some(PendingRequest::Line) => self.not_said(code, text, now),
+            Some(PendingRequest::Line) => self.on_refused(code, text, now),
             Some(PendingRequest::Fetch(fetch)) => self.not_fetched(&fetch, &code, &text),
             Some(PendingRequest::Lookup | PendingRequest::Ping | PendingRequest::Quit) => {
-                self.teller.forget();
+                self.renderer.forget();
             }
         }
     }
 
-    pub(super) fn told(&mut self, incoming: ServerEvent, now: Now) {
+    pub(super) fn handle_event(&mut self, incoming: ServerEvent, now: Now) {
         self.note(&incoming);
         if let ServerEvent::Bye { reason } = &incoming {
-            self.farewell = Some(reason.clone());
+            self.bye_reason = Some(reason.clone());
         }
         match incoming {
             ServerEvent::Message { channel, said } => {
@@ -146,7 +146,7 @@ impl ClientSession {
             }
             ServerEvent::Password => self.password_asked = true,
             ServerEvent::SignedOut { ref name, ref reason } => {
-                self.told_more(&incoming);
+                self.track(&incoming);
                 self.signed_out(name, reason, now);
             }
             ServerEvent::Reentered { channel, members, topic, last } if !self.is_signing_in() => {
@@ -158,12 +158,12 @@ impl ClientSession {
             ServerEvent::Missed { channel, after, .. } if self.conversations.is_in(&channel) => {
                 self.missed_lines(&channel, after, now);
             }
-            other => self.told_more(&other),
+            other => self.track(&other),
         }
     }
 
     /// Handles an event that isn't a message.
-    fn told_more(&mut self, incoming: &ServerEvent) {
+    fn track(&mut self, incoming: &ServerEvent) {
         self.note_absence(incoming);
         // Missed messages are shown themselves; waiting private messages have a heading.
         let shown_otherwise = self.options.mode == Mode::Terminal
@@ -171,7 +171,7 @@ impl ClientSession {
                 ServerEvent::Unread { channel, .. } | ServerEvent::Reentered { channel, .. } => {
                     self.is_coming_back() && self.conversations.is_in(channel)
                 }
-                ServerEvent::Waiting { count, told } => self.is_coming_back() || told == count,
+                ServerEvent::Waiting { count, newest } => self.is_coming_back() || newest == count,
                 _ => false,
             };
         if shown_otherwise {
@@ -179,10 +179,10 @@ impl ClientSession {
         }
         let own = Self::own(self.me.as_deref(), &self.conversations, self.options.mode);
         let shown = match incoming {
-            ServerEvent::Bye { .. } if self.is_leaving() => Some(DisplayItem::told("Bye.")),
+            ServerEvent::Bye { .. } if self.is_leaving() => Some(DisplayItem::sentence("Bye.")),
             // The loss of the connection is shown later, with this reason.
             ServerEvent::Bye { .. } if self.options.mode == Mode::Terminal => None,
-            other => self.teller.told(other, own),
+            other => self.renderer.render(other, own),
         };
         if let ServerEvent::Kicked { channel, user, current, .. } = incoming
             && self.is_me(user)
@@ -191,12 +191,12 @@ impl ClientSession {
             self.conversations.left(channel);
             self.set_current(current.clone());
         }
-        if let ServerEvent::Govern(row) = incoming
+        if let ServerEvent::ServerModeration(row) = incoming
             && row.text("type").as_deref() == Some("killed")
         {
             self.ends_with = Some(Exit::Refused);
         }
-        if let ServerEvent::Run(row) = incoming
+        if let ServerEvent::Moderation(row) = incoming
             && row.text("type").as_deref() == Some("dropped")
         {
             let channel = row.text("channel").unwrap_or_default();
@@ -325,7 +325,7 @@ impl ClientSession {
 
     pub(super) fn show_answer(&mut self, line: &str, answer: &OkAnswer) {
         let own = Self::own(self.me.as_deref(), &self.conversations, self.options.mode);
-        for shown in self.teller.answered(line, answer, own) {
+        for shown in self.renderer.answered(line, answer, own) {
             self.show(shown);
         }
     }

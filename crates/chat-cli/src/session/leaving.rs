@@ -40,15 +40,15 @@ impl ClientSession {
             SessionStage::Greeting { refusal: Some(refusal), .. } => {
                 (format!("{address} refused: {refusal}"), format!("The server refused: {refusal}"))
             }
-            _ => match self.farewell.take() {
-                Some(farewell) => (
-                    format!("{address} closed the connection: {farewell}"),
-                    format!("The server closed the connection: {farewell}"),
+            _ => match self.bye_reason.take() {
+                Some(bye_reason) => (
+                    format!("{address} closed the connection: {bye_reason}"),
+                    format!("The server closed the connection: {bye_reason}"),
                 ),
                 None => (format!("lost {address}: {reason}"), format!("Connection lost: {reason}")),
             },
         };
-        self.teller.forget();
+        self.renderer.forget();
         self.forget_past();
         // They are requested again, after the last line shown.
         self.waiting.clear();
@@ -76,9 +76,9 @@ impl ClientSession {
         if self.quit_at.is_some() {
             return self.finish_left();
         }
-        self.tell_back("Not confirmed", &unconfirmed);
+        self.give_back("Not confirmed", &unconfirmed);
         let back = self.outbox.given_back(!unconfirmed.is_empty());
-        self.tell_back("Not sent", &back);
+        self.give_back("Not sent", &back);
         if let Some(exit) = self.ends_with {
             return self.fail(named, exit);
         }
@@ -102,7 +102,7 @@ impl ClientSession {
             )));
         }
         if was_connected {
-            self.tell_kept();
+            self.report_waiting();
         }
         self.stage = SessionStage::Offline { until: now.instant + pause };
     }
@@ -141,7 +141,7 @@ impl ClientSession {
         }
     }
 
-    pub(super) fn quit_when_all_is_said(&mut self, now: Now) {
+    pub(super) fn quit_when_sent(&mut self, now: Now) {
         if self.outbox.is_empty()
             && matches!(self.stage, SessionStage::Ready { .. })
             && let Some((line, _)) = self.quit_at.take()
@@ -176,7 +176,7 @@ impl ClientSession {
         }
         self.quit_at = None;
         let outbox = self.outbox.take();
-        self.tell_left(&outbox);
+        self.report_unconfirmed(&outbox);
         self.stage = SessionStage::Over;
         // A user has seen the refusals; a script learns of them by the exit code.
         let refused = self.refused && self.options.mode == Mode::Pipe;
@@ -203,9 +203,9 @@ impl ClientSession {
     pub(super) fn greeting_line(&mut self, text: &str, now: Now) {
         let SessionStage::Greeting { strange, refusal } = &mut self.stage else { return };
         let text = crate::proto::clean(text.trim_end());
-        if let Some(told) = text.strip_prefix("! ") {
-            *refusal = Some(told.to_owned());
-            if !is_temporary_refusal(told) {
+        if let Some(refusal_line) = text.strip_prefix("! ") {
+            *refusal = Some(refusal_line.to_owned());
+            if !is_temporary_refusal(refusal_line) {
                 self.ends_with = Some(Exit::Refused);
                 self.drop_link("it refused", now);
             }
@@ -216,7 +216,7 @@ impl ClientSession {
                 self.options.mode == Mode::Terminal && self.contact == ServerContact::Stranger;
             let beginning = text.starts_with("* Type your name to begin");
             if greets && !(beginning && self.identity.is_some()) {
-                self.show(DisplayItem::told(text.trim_start_matches(['*', ' ']).to_owned()));
+                self.show(DisplayItem::sentence(text.trim_start_matches(['*', ' ']).to_owned()));
             }
         } else {
             *strange += 1;
@@ -227,7 +227,7 @@ impl ClientSession {
     }
 
     /// Shows how many lines wait for the connection.
-    fn tell_kept(&mut self) {
+    fn report_waiting(&mut self) {
         let lines = match self.outbox.len() {
             0 => return,
             1 => "1 line isn't".to_owned(),
@@ -239,7 +239,7 @@ impl ClientSession {
     }
 
     /// Shows the unconfirmed lines at the end of the screen.
-    fn tell_left(&mut self, outbox: &[InputLine]) {
+    fn report_unconfirmed(&mut self, outbox: &[InputLine]) {
         for typed in outbox {
             self.show(DisplayItem::warning(format!(
                 "Left without knowing that it was said: {}",

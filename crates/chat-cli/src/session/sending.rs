@@ -87,7 +87,7 @@ impl ClientSession {
                 }
             }
         }
-        self.quit_when_all_is_said(now);
+        self.quit_when_sent(now);
     }
 
     fn say(&mut self, line: PendingMessage, now: Now) {
@@ -156,7 +156,7 @@ impl ClientSession {
     }
 
     /// The message is refused, temporarily or permanently.
-    pub(super) fn not_said(&mut self, code: String, text: String, now: Now) {
+    pub(super) fn on_refused(&mut self, code: String, text: String, now: Now) {
         let Some(line) = self.outbox.first_line() else { return };
         let to_person = line.to.as_deref().is_some_and(|to| to.starts_with('@'));
         let back_at = self.back_at.filter(|_| to_person && code == "no-such-user");
@@ -215,7 +215,7 @@ impl ClientSession {
     }
 
     /// Gives lines back to the user.
-    pub(super) fn tell_back(&mut self, why: &str, lines: &[InputLine]) {
+    pub(super) fn give_back(&mut self, why: &str, lines: &[InputLine]) {
         for typed in lines.iter().take(TOLD_UNSAID) {
             self.show(DisplayItem::warning(format!("{why}: {}", back(typed))));
         }

@@ -278,18 +278,18 @@ fn a_lost_connection_is_reported_and_retried_with_growing_delays() {
         play.types("hi"),
         ["show * Not said yet: hi (it goes into #general once the connection is back)"]
     );
-    let mut told = Vec::new();
+    let mut output = Vec::new();
     let mut at = Vec::new();
     for _ in 0..8 {
         let (secs, done) = play.waits();
         assert_eq!(done, ["connect"]);
         at.push(secs);
-        told.extend(play.loses("refused"));
+        output.extend(play.loses("refused"));
     }
     assert_eq!(at, [1, 3, 7, 15, 31, 61, 91, 121]);
-    assert_eq!(told.len(), 5, "{told:?}");
+    assert_eq!(output.len(), 5, "{output:?}");
     assert_eq!(
-        told[4],
+        output[4],
         "show * No connection: refused. Trying again every 30 s from now on; an empty line tries at once."
     );
     assert_eq!(play.types(""), ["connect"]);
@@ -315,9 +315,9 @@ fn a_client_killed_by_an_operator_does_not_reconnect() {
         ]),
         ["show * carol, an operator of the server, ended your connection: spam"]
     );
-    let told = play.loses("the server closed it");
+    let output = play.loses("the server closed it");
     assert_eq!(
-        told,
+        output,
         [
             "complain here:5002 closed the connection: an operator of the server ended your connection",
             "finish(refused)",
@@ -534,18 +534,18 @@ fn a_pipe_does_not_try_again() {
 #[test]
 fn a_permanently_refused_client_does_not_reconnect() {
     let banned = "! banned: This address is banned from this server.\r";
-    let told = "complain here:5002 refused: banned: This address is banned from this server.";
+    let output = "complain here:5002 refused: banned: This address is banned from this server.";
     for mode in [Mode::Pipe, Mode::Terminal] {
         let mut play = SessionScript::new(mode, Some("alice"), &[]);
         play.connects();
-        assert_eq!(play.gets(&[banned]), ["hangup", told, "finish(refused)"]);
+        assert_eq!(play.gets(&[banned]), ["hangup", output, "finish(refused)"]);
     }
     // The same for a client that was connected before.
     let mut play = SessionScript::settled();
     play.loses("the server closed it");
     play.waits();
     play.connects();
-    assert_eq!(play.gets(&[banned]), ["hangup", told, "finish(refused)"]);
+    assert_eq!(play.gets(&[banned]), ["hangup", output, "finish(refused)"]);
     for passing in ["! server-full: Too many.\r", "! unavailable: Not now.\r"] {
         let mut play = SessionScript::settled();
         play.loses("the server closed it");
@@ -612,7 +612,7 @@ fn lines_typed_while_entering_are_sent_once_that_is_done() {
     assert_eq!(done.last().unwrap(), "send /once feed-1 #general hi");
 }
 
-fn said_ok(id: u64) -> String {
+fn ok_to_message(id: u64) -> String {
     let time = "2026-11-22T07:44:05.100Z";
     format!(r##"{{"type":"ok","re":"once","id":{id},"time":"{time}","channel":"#general"}}"##)
 }
@@ -665,14 +665,14 @@ fn lines_are_sent_one_by_one_in_order_and_resent_with_the_same_key() {
         play.gets(&[&entered(7)]),
         ["show * You are now in #general (1 here).", "send /once feed-1 #general one"]
     );
-    let second = play.gets(&[&said_ok(8)]);
+    let second = play.gets(&[&ok_to_message(8)]);
     assert_eq!(second, ["show [#general] alice: one", "send /once feed-2 #general two"]);
-    let third = play.gets(&[&said_ok(9)]);
+    let third = play.gets(&[&ok_to_message(9)]);
     assert_eq!(third[1..], ["show > /say #dev three", "send /once feed-3 #dev three"]);
     let ok = r##"{"type":"ok","re":"once","id":1,"channel":"#dev"}"##;
     let fourth = play.gets(&[ok]);
     assert_eq!(fourth, ["show [#dev] alice: three", "send /once feed-4 #general four"]);
-    assert_eq!(play.gets(&[&said_ok(10)]), ["show [#general] alice: four"]);
+    assert_eq!(play.gets(&[&ok_to_message(10)]), ["show [#general] alice: four"]);
 }
 
 #[test]
@@ -697,7 +697,7 @@ fn an_unconfirmed_message_is_shown_once_at_its_id() {
             "send /once feed-1 #general one",
         ]
     );
-    assert!(play.gets(&[&said_ok(8)]).is_empty(), "it stands above already");
+    assert!(play.gets(&[&ok_to_message(8)]).is_empty(), "it stands above already");
     assert_eq!(play.comes_back()[2], "send /enter #general after 9");
 }
 
@@ -711,7 +711,7 @@ fn a_connection_lost_while_catching_up_loses_and_duplicates_nothing() {
     assert_eq!(play.comes_back()[2], "send /enter #general after 7");
     let back = play.gets(&[&past(8, "alice", "one"), &past(9, "bob", "b"), &entered(9)]);
     assert_eq!(back.len(), 5, "{back:?}");
-    assert!(play.gets(&[&said_ok(8)]).is_empty());
+    assert!(play.gets(&[&ok_to_message(8)]).is_empty());
 }
 
 #[test]
@@ -767,7 +767,7 @@ fn messages_that_cannot_be_stored_are_retried_in_order() {
     assert_eq!(at, [1, 3, 7, 15, 31, 61, 91]);
     play.waits();
     assert_eq!(
-        play.gets(&[&said_ok(8)]),
+        play.gets(&[&ok_to_message(8)]),
         ["show [#general] alice: one", "send /once feed-2 #general two"]
     );
 }
@@ -796,8 +796,8 @@ fn a_user_from_before_a_restart_is_awaited() {
     play.types("/msg bob one");
     play.comes_back();
     play.gets(&[&entered(0)]);
-    let told = play.gets(&[&error("no-such-user")]);
-    assert!(told[0].starts_with("show * Not said yet: one (No.)"), "{told:?}");
+    let output = play.gets(&[&error("no-such-user")]);
+    assert!(output[0].starts_with("show * Not said yet: one (No.)"), "{output:?}");
     assert_eq!(play.waits().1, ["send /once feed-1 @bob one"]);
     play.now.instant += Duration::from_secs(20);
     assert_eq!(
@@ -922,8 +922,8 @@ fn a_line_goes_to_the_conversation_that_was_current_when_it_was_typed() {
     let kicked =
         r##"{"type":"kicked","channel":"#general","user":"alice","by":"bob","current":"#dev"}"##;
     play.gets(&[kicked]);
-    assert_eq!(play.gets(&[&said_ok(1)])[1], "send /once feed-2 #general two");
-    play.gets(&[&said_ok(2)]);
+    assert_eq!(play.gets(&[&ok_to_message(1)])[1], "send /once feed-2 #general two");
+    play.gets(&[&ok_to_message(2)]);
     play.types("/enter ops");
     assert!(play.types("three").is_empty());
     let ok = r##"{"type":"ok","re":"enter","channel":"#ops","members":1,"last":0}"##;
@@ -949,7 +949,7 @@ fn unsent_lines_are_listed_on_quitting() {
     play.types("one");
     play.types("two");
     assert!(play.types("/quit").is_empty(), "what is said goes first");
-    let left = play.gets(&[&said_ok(1), &said_ok(2)]);
+    let left = play.gets(&[&ok_to_message(1), &ok_to_message(2)]);
     assert_eq!(left.last().unwrap(), "send /quit");
     let mut play = SessionScript::settled();
     play.types("one");

@@ -40,7 +40,7 @@ impl Paint {
         self.with(Color::Red.normal(), text)
     }
 
-    pub(super) fn told(self, tone: Tone, text: &str) -> String {
+    pub(super) fn sentence(self, tone: Tone, text: &str) -> String {
         match tone {
             Tone::Quiet => self.faint(&format!("* {text}")),
             Tone::Normal => format!("{} {text}", self.with(Color::Blue.bold(), "*")),

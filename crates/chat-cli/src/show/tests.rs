@@ -45,7 +45,7 @@ fn plain_lines_are_those_of_the_text_format() {
             changed(said("#general", "bob", "hi"), |said, _| said.past = true),
             "[#general 2026-11-22 07:44:05] bob: hi",
         ),
-        (DisplayItem::told("You are now al."), "* You are now al."),
+        (DisplayItem::sentence("You are now al."), "* You are now al."),
         (refused, "! no-such-channel: There is none."),
     ] {
         assert_eq!(
@@ -86,8 +86,11 @@ fn the_bell_is_rung_for_private_lines_and_mentions() {
         (changed(said("@bob", "alice", "psst"), own), false),
         (changed(said("#general", "alice", "I, alice"), own), false),
         (changed(said("#general", "bob", "hi alice"), past), false),
-        (DisplayItem::told("alice"), false),
-        (DisplayItem::Told { tone: Tone::Calling, text: "bob opened a private chat".into() }, true),
+        (DisplayItem::sentence("alice"), false),
+        (
+            DisplayItem::Sentence { tone: Tone::Calling, text: "bob opened a private chat".into() },
+            true,
+        ),
     ] {
         assert_eq!(shown_as(&shown, &look(true)).bell, rung, "{shown:?}");
     }

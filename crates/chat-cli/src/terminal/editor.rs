@@ -201,7 +201,7 @@ mod tests {
     /// Presses keys: `^x` is Ctrl-X, `~x` Alt-X, `↑↓←→` the arrows, `⇥` Tab, `⇤` Shift-Tab, `⏎`
     /// Enter, `⌫` Backspace.
     fn press(editor: &mut Editor, keys: &str) -> Vec<EditorAction> {
-        let mut wishes = Vec::new();
+        let mut actions = Vec::new();
         let mut chars = keys.chars();
         while let Some(c) = chars.next() {
             let (code, modifiers) = match c {
@@ -217,12 +217,12 @@ mod tests {
                 '⌫' => (KeyCode::Backspace, KeyModifiers::NONE),
                 c => (KeyCode::Char(c), KeyModifiers::NONE),
             };
-            let wish = editor.key(KeyEvent::new(code, modifiers), &known());
-            if wish != EditorAction::Draw {
-                wishes.push(wish);
+            let action = editor.key(KeyEvent::new(code, modifiers), &known());
+            if action != EditorAction::Draw {
+                actions.push(action);
             }
         }
-        wishes
+        actions
     }
 
     fn check(keys: &str, expected: &str) {

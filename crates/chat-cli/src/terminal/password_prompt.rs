@@ -10,7 +10,7 @@ use crate::input::UserInput;
 use crate::proto::{Secret, clean};
 
 /// Capacity for the longest password, so that typing never reallocates and leaves copies in memory.
-const ROOM: usize = chat_proto::limits::MAX_LINE_BYTES;
+const CAPACITY: usize = chat_proto::limits::MAX_LINE_BYTES;
 
 /// A line that waits for its passwords.
 pub(super) struct PasswordPrompt {
@@ -47,7 +47,7 @@ pub(super) enum PromptOutcome {
 impl PasswordPrompt {
     /// The prompt for a line that lacks a password, and a sentence to show before it.
     pub(super) fn before(line: &str) -> Option<(Self, Option<&'static str>)> {
-        let (steps, told) = match parse(line).command.ok()? {
+        let (steps, remark) = match parse(line).command.ok()? {
             Command::Register { password: None, .. } => {
                 (vec![PasswordStep::New, PasswordStep::Again], None)
             }
@@ -67,8 +67,8 @@ impl PasswordPrompt {
             _ => return None,
         };
         let line = line.trim().to_owned();
-        let text = Zeroizing::new(String::with_capacity(ROOM));
-        Some((Self { line, steps, given: Vec::new(), text }, told))
+        let text = Zeroizing::new(String::with_capacity(CAPACITY));
+        Some((Self { line, steps, given: Vec::new(), text }, remark))
     }
 
     /// The prompt of the current password.
@@ -82,7 +82,7 @@ impl PasswordPrompt {
 
     pub(super) fn paste(&mut self, text: &str) {
         let text = Zeroizing::new(clean(text.lines().next().unwrap_or_default()));
-        if self.text.len() + text.len() <= ROOM {
+        if self.text.len() + text.len() <= CAPACITY {
             self.text.push_str(&text);
         }
     }
@@ -152,8 +152,8 @@ mod tests {
 
     /// The prompts and outcomes of typing these lines one after the other.
     fn types(line: &str, typed: &[&str]) -> Vec<String> {
-        let (mut asking, told) = PasswordPrompt::before(line).unwrap();
-        let mut seen: Vec<_> = told.map(ToOwned::to_owned).into_iter().collect();
+        let (mut asking, remark) = PasswordPrompt::before(line).unwrap();
+        let mut seen: Vec<_> = remark.map(ToOwned::to_owned).into_iter().collect();
         for text in typed {
             seen.push(asking.prompt());
             for c in text.chars() {

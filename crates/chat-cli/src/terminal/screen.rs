@@ -113,20 +113,20 @@ impl Screen {
     fn offer(&self, candidates: &[String], chosen: usize, columns: usize, out: &mut String) {
         let names: Vec<_> =
             candidates.iter().map(|name| name.trim_end_matches([' ', ':'])).collect();
-        let room = columns.saturating_sub(1);
+        let space = columns.saturating_sub(1);
         // Starts at the chosen one if it would not fit into a row that starts at the first.
         let upto: usize = names[..=chosen].iter().map(|name| name.width() + 2).sum();
-        let first = if upto > room { chosen } else { 0 };
+        let first = if upto > space { chosen } else { 0 };
         let mut used = 0;
         for (at, name) in names.iter().enumerate().skip(first) {
-            let name = shortened(name, room.saturating_sub(used));
+            let name = shortened(name, space.saturating_sub(used));
             if name.is_empty() {
                 break;
             }
             let style = if at == chosen { Style::new().bold() } else { Style::new().dimmed() };
             out.push_str(&self.painted(style, &name));
             used += name.width();
-            if used + 2 >= room {
+            if used + 2 >= space {
                 break;
             }
             out.push_str("  ");
@@ -173,15 +173,15 @@ fn window(
     columns: usize,
 ) -> (String, usize) {
     // Wide characters may leave a column unused at the end of each row.
-    let room = (rows * columns).saturating_sub(prompt + rows + 2).max(1);
-    if text.width() <= room {
+    let space = (rows * columns).saturating_sub(prompt + rows + 2).max(1);
+    if text.width() <= space {
         return (text.to_owned(), cursor);
     }
     let mut start = cursor;
     let mut used = 0;
     for (at, grapheme) in text[..cursor].grapheme_indices(true).rev() {
         // A quarter is for the text after the cursor.
-        if used + grapheme.width() > room - room / 4 {
+        if used + grapheme.width() > space - space / 4 {
             break;
         }
         used += grapheme.width();
@@ -189,7 +189,7 @@ fn window(
     }
     let mut end = cursor;
     for (at, grapheme) in text[cursor..].grapheme_indices(true) {
-        if used + grapheme.width() > room {
+        if used + grapheme.width() > space {
             break;
         }
         used += grapheme.width();

@@ -9,11 +9,11 @@ pub(super) fn shortened(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
     }
-    let Some(room) = columns.checked_sub(1) else { return String::new() };
-    let tail = if text.ends_with("> ") && room > 2 { "> " } else { "" };
+    let Some(space) = columns.checked_sub(1) else { return String::new() };
+    let tail = if text.ends_with("> ") && space > 2 { "> " } else { "" };
     let mut kept = String::new();
     for grapheme in text.graphemes(true) {
-        if kept.width() + grapheme.width() > room - tail.len() {
+        if kept.width() + grapheme.width() > space - tail.len() {
             break;
         }
         kept.push_str(grapheme);

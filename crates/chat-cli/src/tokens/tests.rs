@@ -7,12 +7,12 @@ fn server(address: &str) -> ServerIdentity {
 }
 
 /// A store whose folder and parent folder don't exist yet.
-fn keeper(in_folder: &Path) -> TokenStore {
+fn token_store(in_folder: &Path) -> TokenStore {
     TokenStore::new(Some(in_folder.join("state/chat-cli")), server("here:5002"))
 }
 
-fn kept(keeper: &TokenStore, account: &str) -> Option<String> {
-    keeper.load(account).unwrap().map(|token| token.expose().to_owned())
+fn kept(token_store: &TokenStore, account: &str) -> Option<String> {
+    token_store.load(account).unwrap().map(|token| token.expose().to_owned())
 }
 
 fn mode(path: &Path) -> u32 {
@@ -22,7 +22,7 @@ fn mode(path: &Path) -> u32 {
 #[test]
 fn tokens_are_stored_by_server_and_account() {
     let folder = tempfile::tempdir().unwrap();
-    let here = keeper(folder.path());
+    let here = token_store(folder.path());
     assert_eq!(kept(&here, "alice"), None);
     here.keep("Alice", &Secret::new("one")).unwrap();
     here.keep("bob", &Secret::new("two")).unwrap();
@@ -38,8 +38,8 @@ fn tokens_are_stored_by_server_and_account() {
     by_name.keep("alice", &Secret::new("four")).unwrap();
     assert_eq!(kept(&by_name, "alice").as_deref(), Some("four"));
     assert_eq!(kept(&here, "alice").as_deref(), Some("three"));
-    let all = |keeper: &TokenStore| -> Vec<_> {
-        let all = keeper.all().into_iter().map(Result::unwrap);
+    let all = |token_store: &TokenStore| -> Vec<_> {
+        let all = token_store.all().into_iter().map(Result::unwrap);
         all.map(|(account, token)| format!("{account} {}", token.expose())).collect()
     };
     assert_eq!(all(&here), ["alice three", "bob two"]);
@@ -50,22 +50,22 @@ fn tokens_are_stored_by_server_and_account() {
 #[test]
 fn only_their_owner_may_read_them() {
     let folder = tempfile::tempdir().unwrap();
-    let keeper = keeper(folder.path());
-    keeper.keep("alice", &Secret::new("one")).unwrap();
-    let path = keeper.path("alice").unwrap();
+    let token_store = token_store(folder.path());
+    token_store.keep("alice", &Secret::new("one")).unwrap();
+    let path = token_store.path("alice").unwrap();
     assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
     for wide in [0o640, 0o604, 0o620] {
         fs::set_permissions(&path, fs::Permissions::from_mode(wide)).unwrap();
-        let why = keeper.load("alice").unwrap_err();
+        let why = token_store.load("alice").unwrap_err();
         assert!(why.contains(&format!("its mode is {wide:04o}")), "{why}");
         assert!(why.contains(&format!("chmod 600 {}", path.display())), "{why}");
-        assert!(matches!(keeper.all().as_slice(), [Err(told)] if *told == why));
+        assert!(matches!(token_store.all().as_slice(), [Err(output)] if *output == why));
     }
     // A new file has the right mode, and so has the folder.
     fs::set_permissions(path.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
-    keeper.keep("alice", &Secret::new("two")).unwrap();
+    token_store.keep("alice", &Secret::new("two")).unwrap();
     assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
-    assert_eq!(kept(&keeper, "alice").as_deref(), Some("two"));
+    assert_eq!(kept(&token_store, "alice").as_deref(), Some("two"));
     let left: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().collect();
     assert_eq!(left.len(), 1, "nothing is left lying about: {left:?}");
 }
@@ -73,37 +73,37 @@ fn only_their_owner_may_read_them() {
 #[test]
 fn invalid_tokens_are_removed_and_newer_ones_stay() {
     let folder = tempfile::tempdir().unwrap();
-    let keeper = keeper(folder.path());
-    keeper.forget("alice", None).unwrap();
-    keeper.keep("alice", &Secret::new("new")).unwrap();
-    keeper.forget("alice", Some(&Secret::new("old"))).unwrap();
-    assert_eq!(kept(&keeper, "alice").as_deref(), Some("new"));
-    keeper.forget("alice", Some(&Secret::new("new"))).unwrap();
-    assert_eq!(kept(&keeper, "alice"), None);
-    keeper.keep("alice", &Secret::new("more")).unwrap();
-    keeper.forget("alice", None).unwrap();
-    assert_eq!(kept(&keeper, "alice"), None);
+    let token_store = token_store(folder.path());
+    token_store.forget("alice", None).unwrap();
+    token_store.keep("alice", &Secret::new("new")).unwrap();
+    token_store.forget("alice", Some(&Secret::new("old"))).unwrap();
+    assert_eq!(kept(&token_store, "alice").as_deref(), Some("new"));
+    token_store.forget("alice", Some(&Secret::new("new"))).unwrap();
+    assert_eq!(kept(&token_store, "alice"), None);
+    token_store.keep("alice", &Secret::new("more")).unwrap();
+    token_store.forget("alice", None).unwrap();
+    assert_eq!(kept(&token_store, "alice"), None);
 }
 
 #[test]
 fn other_files_are_not_used() {
     let folder = tempfile::tempdir().unwrap();
-    let keeper = keeper(folder.path());
-    keeper.keep("alice", &Secret::new("one")).unwrap();
-    let path = keeper.path("alice").unwrap();
-    let bob = keeper.path("bob").unwrap();
+    let token_store = token_store(folder.path());
+    token_store.keep("alice", &Secret::new("one")).unwrap();
+    let path = token_store.path("alice").unwrap();
+    let bob = token_store.path("bob").unwrap();
     fs::rename(&path, &bob).unwrap();
-    assert_eq!(kept(&keeper, "bob"), None, "it says whose it is");
+    assert_eq!(kept(&token_store, "bob"), None, "it says whose it is");
     symlink(&bob, &path).unwrap();
-    assert!(keeper.load("alice").is_err(), "a link is not followed");
+    assert!(token_store.load("alice").is_err(), "a link is not followed");
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    assert!(keeper.load("alice").unwrap_err().contains("is a folder"));
+    assert!(token_store.load("alice").unwrap_err().contains("is a folder"));
     fs::remove_dir(&path).unwrap();
     let mut file =
         OpenOptions::new().mode(0o600).create(true).truncate(true).write(true).open(&path).unwrap();
     file.write_all(b"no json").unwrap();
-    assert_eq!(kept(&keeper, "alice"), None);
+    assert_eq!(kept(&token_store, "alice"), None);
 }
 
 #[test]

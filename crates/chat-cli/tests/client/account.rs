@@ -41,7 +41,7 @@ fn a_password_is_hidden_and_its_token_stored() {
     terminal.presses("\x1b[Ax");
     terminal.shows_last("(nowhere)> x");
     terminal.presses("\x15\x04");
-    peer.farewell();
+    peer.says_bye();
     let (code, written) = terminal.left();
     assert_eq!(code, 0);
     assert!(!written.contains("sesam"), "{written}");
@@ -121,7 +121,7 @@ fn a_new_password_is_typed_twice_and_signing_out_removes_the_token() {
     peer.send(r#"{"type":"ok","re":"logout","name":"alice"}"#);
     terminal.shows_last("name>");
     terminal.presses("\x04");
-    peer.farewell();
+    peer.says_bye();
     let (_, written) = terminal.left();
     assert!(kept(state).is_empty());
     assert!(!written.contains("sesame"), "{written}");

@@ -37,7 +37,7 @@ impl Scene {
     }
 
     /// Alice at a terminal.
-    fn desk(&self, more: &[&str]) -> Terminal {
+    fn laptop(&self, more: &[&str]) -> Terminal {
         let password = self.password.path().to_str().unwrap();
         let own = ["-c", self.store.address(), "-n", "alice", "--password-file", password];
         Terminal::start(&[&own[..], &["--no-keep", "--no-color"], more].concat())
@@ -77,25 +77,25 @@ fn an_idle_client_marks_nothing_as_read() {
         scene.bob.does(line).unwrap();
     }
     // The client's current channel is #dev, the server's is #general.
-    let mut desk = scene.desk(&["-e", "dev"]);
-    desk.shows_last("[#general +2! @bob +1] #dev>");
+    let mut laptop = scene.laptop(&["-e", "dev"]);
+    laptop.shows_last("[#general +2! @bob +1] #dev>");
     scene.bob.does("/say #general four").unwrap();
-    desk.shows_row("bob: four");
-    desk.killed();
+    laptop.shows_row("bob: four");
+    laptop.killed();
     scene.bob.is_told("gone", "alice");
     let everything = vec![("#dev".to_owned(), 1), ("#general".to_owned(), 3)];
     assert_eq!(scene.finds_unread(), (everything, 1));
 
     // After a typed line, what was shown above it is read.
     scene.loses_phone();
-    let mut desk = scene.desk(&["-e", "dev"]);
-    desk.shows_last("[#general +3! @bob +1] #dev>");
-    desk.presses("hi\r/info\r");
-    desk.shows_row("alice: hi");
-    desk.shows("that the server has her there, too", |rows| {
+    let mut laptop = scene.laptop(&["-e", "dev"]);
+    laptop.shows_last("[#general +3! @bob +1] #dev>");
+    laptop.presses("hi\r/info\r");
+    laptop.shows_row("alice: hi");
+    laptop.shows("that the server has her there, too", |rows| {
         rows.iter().any(|row| row.contains("You are in #dev."))
     });
-    desk.killed();
+    laptop.killed();
     scene.bob.is_told("gone", "alice");
     let only_counted = vec![("#general".to_owned(), 3)];
     assert_eq!(scene.finds_unread(), (only_counted, 0));
@@ -109,7 +109,7 @@ fn tab_completes_members_of_restored_channels() {
     let server = Server::tcp();
     let path = password.path().to_str().unwrap();
     let arguments = ["-c", server.address(), "-n", "alice", "--password-file", path, "--no-keep"];
-    let mut desk = Terminal::start(&arguments);
+    let mut laptop = Terminal::start(&arguments);
     let mut peer = server.accept();
     peer.greet();
     peer.expect("/login alice open sesame");
@@ -118,14 +118,14 @@ fn tab_completes_members_of_restored_channels() {
     );
     peer.send(r##"{"type":"ok","re":"login","name":"alice","current":"#dev"}"##);
     peer.channels_ok();
-    desk.shows_last("#dev>");
+    laptop.shows_last("#dev>");
     // The first key makes the client look up the members.
-    desk.presses("/msg ca");
+    laptop.presses("/msg ca");
     peer.users_ok("#dev");
     peer.send(r#"{"type":"notice","text":"that is all"}"#);
-    desk.shows_row("that is all");
-    desk.presses("\t");
-    desk.shows_last("#dev> /msg carol");
+    laptop.shows_row("that is all");
+    laptop.presses("\t");
+    laptop.shows_last("#dev> /msg carol");
     for (keys, completed) in [
         ("/ban ev\t", "/ban everywhere"),
         ("/ban everywhere ca\t", "/ban everywhere carol"),
@@ -133,33 +133,33 @@ fn tab_completes_members_of_restored_channels() {
         ("/set inv\t", "/set invite-only"),
         ("/mute #dev ca\t", "/mute #dev carol"),
     ] {
-        desk.presses(&format!("\x15{keys}"));
-        desk.shows_last(&format!("#dev> {completed}"));
+        laptop.presses(&format!("\x15{keys}"));
+        laptop.shows_last(&format!("#dev> {completed}"));
     }
-    desk.presses("\x15\x04");
+    laptop.presses("\x15\x04");
     // The client sent no further request.
-    peer.farewell();
-    desk.left();
+    peer.says_bye();
+    laptop.left();
 }
 
 #[test]
 fn devices_enter_and_leave_channels_together() {
     let mut scene = Scene::set();
-    let mut desk = scene.desk(&[]);
-    desk.shows_last("#general>");
+    let mut laptop = scene.laptop(&[]);
+    laptop.shows_last("#general>");
     scene.phone().does("/create ops").unwrap();
-    desk.shows_row("* You entered #ops on another device (1 here).");
-    desk.shows_last("#general>");
+    laptop.shows_row("* You entered #ops on another device (1 here).");
+    laptop.shows_last("#general>");
     scene.phone().does("/leave #general").unwrap();
-    desk.shows_row("* You left #general on another device. You are now in #dev.");
-    desk.shows_last("#dev>");
-    desk.presses("/info\r");
-    desk.shows("where the server has her", |rows| {
+    laptop.shows_row("* You left #general on another device. You are now in #dev.");
+    laptop.shows_last("#dev>");
+    laptop.presses("/info\r");
+    laptop.shows("where the server has her", |rows| {
         rows.iter().any(|row| row.contains("You are in #dev. Your channels: #dev, #ops."))
     });
     // A channel left during the absence is not entered again.
     scene.store.kill();
-    desk.shows("that it is offline", |rows| {
+    laptop.shows("that it is offline", |rows| {
         rows.last().is_some_and(|row| row.starts_with("(offline)"))
     });
     scene.store.start_again();
@@ -167,10 +167,10 @@ fn devices_enter_and_leave_channels_together() {
     for line in ["/login alice open sesame", "/leave #dev"] {
         phone.does(line).unwrap();
     }
-    desk.presses("\r");
-    desk.shows_last("#ops>");
-    desk.presses("/info\r");
-    desk.shows("where the server has her", |rows| {
+    laptop.presses("\r");
+    laptop.shows_last("#ops>");
+    laptop.presses("/info\r");
+    laptop.shows("where the server has her", |rows| {
         rows.iter().any(|row| row.contains("You are in #ops. Your channels: #ops."))
     });
 }

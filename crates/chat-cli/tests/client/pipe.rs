@@ -27,7 +27,7 @@ fn lines_are_sent_and_the_answers_decide() {
     peer.says("bob", "hello\\u001b[2J");
     peer.send(r##"{"type":"user","name":"alice","channel":"#general","operator":true}"##);
     peer.send(r#"{"type":"ok","re":"users","count":1}"#);
-    peer.farewell();
+    peer.says_bye();
     let out = "* You made #general and entered it as its operator.\n\
                [#general] bob: hello[2J\n\
                * 1 in #general: alice\n\
@@ -46,7 +46,7 @@ fn a_refusal_is_reported_and_determines_the_exit_code() {
     peer.send(r#"{"type":"error","re":"say","code":"no-conversation","text":"Nowhere."}"#);
     peer.expect("/ping");
     peer.send(r#"{"type":"ok","re":"ping"}"#);
-    peer.farewell();
+    peer.says_bye();
     let err = "chat-cli: refused: no-conversation: Nowhere.\n";
     assert_eq!(client.left(), left(1, "* pong\n* Bye.\n", err));
 }
@@ -72,7 +72,7 @@ fn without_a_name_the_first_line_is_the_name() {
     let mut peer = server.accept_named("alice");
     peer.expect("hi");
     peer.said_ok(1);
-    peer.farewell();
+    peer.says_bye();
     assert_eq!(client.left(), left(0, "* Bye.\n", ""));
 }
 
@@ -138,7 +138,7 @@ fn socket_and_input_are_read_independently() {
         peer.said_ok(n);
     }
     client.end_input();
-    peer.farewell();
+    peer.says_bye();
     assert_eq!(client.left(), left(0, "* Bye.\n", ""));
 }
 
@@ -150,9 +150,9 @@ fn unwritable_output_determines_the_exit_code() {
         Client::start_into(full.into(), &["-c", server.address(), "-n", "alice", "-e", "general"]);
     client.end_input();
     let peer = server.accept_in("alice", "#general");
-    peer.farewell();
-    let told = "chat-cli: the output can't be written: No space left on device (os error 28)\n";
-    assert_eq!(client.left(), left(1, "", told));
+    peer.says_bye();
+    let received = "chat-cli: the output can't be written: No space left on device (os error 28)\n";
+    assert_eq!(client.left(), left(1, "", received));
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn with_closed_output_the_input_is_still_sent() {
     peer.said_ok(1);
     peer.expect_once("#general", "two");
     peer.said_ok(2);
-    peer.farewell();
+    peer.says_bye();
     // Not all of the input was sent.
     assert_eq!(client.left(), left(1, "", ""));
 }
@@ -192,7 +192,7 @@ fn a_slow_reader_of_the_pipe_gets_every_line() {
         assert_eq!(client.line(), format!("[#general] bob: {n:0200}"));
     }
     client.end_input();
-    flood.join().unwrap().farewell();
+    flood.join().unwrap().says_bye();
     assert_eq!(client.left(), left(0, "* Bye.\n", ""));
 }
 
@@ -213,7 +213,7 @@ fn many_pipelined_lines_are_answered() {
         peer.expect_once("#general", &format!("line {n}"));
         peer.said_ok(n + 1);
     }
-    peer.farewell();
+    peer.says_bye();
     assert_eq!(typing.join().unwrap().left().code, Some(0));
 }
 
@@ -235,7 +235,7 @@ fn invalid_lines_are_refused_and_the_others_sent() {
     peer.said_ok(1);
     peer.expect("two");
     peer.said_ok(2);
-    peer.farewell();
+    peer.says_bye();
     let output = client.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
@@ -253,7 +253,7 @@ fn history_is_printed_with_its_date() {
     peer.send(&message("bob", "hi").replace(r#""id""#, r#""past":true,"id""#));
     assert_eq!(client.line(), "[#general 2026-11-22 07:44:05] bob: hi");
     client.end_input();
-    peer.farewell();
+    peer.says_bye();
     assert_eq!(client.left().code, Some(0));
 }
 
@@ -268,7 +268,7 @@ fn one_line_is_sent_once_and_awaits_its_ok() {
     peer.refuses("unavailable", "The disk is full.");
     assert_eq!(peer.expect_once("#general", "hello"), key);
     peer.said_ok(1);
-    peer.farewell();
+    peer.says_bye();
     let left = client.left();
     assert_eq!(left.code, Some(0));
     assert!(left.err.starts_with("chat-cli: Not said yet: hello (The disk is full.)"), "{left:?}");
@@ -287,7 +287,7 @@ fn keys_are_never_reused() {
             assert!(keys.insert(peer.expect_once("#general", "same")), "{keys:?}");
             peer.said_ok(id);
         }
-        peer.farewell();
+        peer.says_bye();
         assert_eq!(client.left().code, Some(0));
     }
 }
@@ -298,12 +298,12 @@ fn messages_missed_by_a_slow_pipe_are_fetched() {
     let mut client = Client::start(&["-c", server.address(), "-n", "alice", "-e", "general"]);
     let mut peer = server.accept_in("alice", "#general");
     client.line();
-    peer.tells(1, "bob", "one");
+    peer.sends_live(1, "bob", "one");
     peer.send(r##"{"type":"missed","channel":"#general","count":1,"after":1}"##);
-    peer.tells(3, "bob", "three");
+    peer.sends_live(3, "bob", "three");
     peer.expect("/history #general 500 after 1");
-    peer.tells_past(2, "bob", "two");
-    peer.tells_past(3, "bob", "three");
+    peer.sends_history(2, "bob", "two");
+    peer.sends_history(3, "bob", "three");
     peer.history_ok(r##""channel":"#general""##, 2);
     peer.expect("/history #general 500 after 3");
     peer.history_ok(r##""channel":"#general""##, 0);
@@ -312,6 +312,6 @@ fn messages_missed_by_a_slow_pipe_are_fetched() {
         assert!(printed.ends_with(line), "{printed}");
     }
     client.end_input();
-    peer.farewell();
+    peer.says_bye();
     assert_eq!(client.left(), left(0, "* Bye.\n", ""));
 }

@@ -43,16 +43,16 @@ fn lines_of_the_input_are_sent_word_for_word_and_nothing_is_printed() {
     let key = peer.expect_once("#general", "one");
     peer.refuses("not-in-channel", "You are not in #general.");
     peer.expect("/enter #general");
-    peer.tells_past(7, "bob", "before");
+    peer.sends_history(7, "bob", "before");
     peer.enter_ok("#general");
     assert_eq!(peer.expect_once("#general", "one"), key);
     peer.said_ok(8);
-    peer.tells(9, "bob", "hello");
+    peer.sends_live(9, "bob", "hello");
     for text in ["/users", "last"] {
         assert_ne!(peer.expect_once("#general", text), key);
         peer.said_ok(10);
     }
-    peer.farewell();
+    peer.says_bye();
     assert_eq!(client.left(), left(0, ""));
 }
 
@@ -70,7 +70,7 @@ fn a_lost_answer_is_requested_with_the_same_key() {
     let mut peer = server.accept_named("cron");
     assert_eq!(peer.expect_once("@bob", "one"), "build-7-1");
     peer.send(r#"{"type":"ok","re":"once","id":1,"to":"bob"}"#);
-    peer.farewell();
+    peer.says_bye();
     assert_eq!(client.left(), left(0, ""));
 }
 
@@ -91,7 +91,7 @@ fn each_way_to_fail_has_its_code() {
     peer.refuses("muted", "You are muted.");
     peer.expect_once("#general", "two");
     peer.said_ok(1);
-    peer.farewell();
+    peer.says_bye();
     assert_eq!(client.left(), left(1, "chat-cli: line 1 was refused: muted: You are muted.\n"));
 
     let client = start(&[], "one\n");
@@ -115,10 +115,10 @@ fn each_way_to_fail_has_its_code() {
     let mut peer = server.accept_named("cron");
     peer.expect_once("#general", "two");
     peer.said_ok(1);
-    peer.farewell();
-    let told = client.left();
-    assert_eq!(told.code, Some(6));
-    assert!(told.err.starts_with("chat-cli: line 1 of the input is "), "{told:?}");
+    peer.says_bye();
+    let output = client.left();
+    assert_eq!(output.code, Some(6));
+    assert!(output.err.starts_with("chat-cli: line 1 of the input is "), "{output:?}");
 
     for wrong in [&["--send", "general"][..], &["--once"], &["--send", "#general", "-e", "dev"]] {
         let arguments = ["-c", address, "-n", "cron"];
@@ -174,7 +174,7 @@ fn a_token_or_a_password_comes_from_a_file_or_the_environment() {
         peer.send(&format!(r#"{{"type":"ok","re":"login","name":"cron"{token}}}"#));
         peer.expect_once("#general", "one");
         peer.said_ok(1);
-        peer.farewell();
+        peer.says_bye();
     };
     let token = secret_file(folder.path(), "token", "token:from-file\n", 0o600);
     let client = start(&["--token-file", &token], Some("from-environment"));
@@ -209,7 +209,7 @@ fn a_token_or_a_password_comes_from_a_file_or_the_environment() {
 #[test]
 fn a_secret_that_others_may_read_is_not_used() {
     let folder = tempfile::tempdir().unwrap();
-    for (flag, text, mode, told) in [
+    for (flag, text, mode, output) in [
         ("--password-file", "sesame", 0o644, "chmod 600"),
         ("--token-file", "abc", 0o640, "chmod 600"),
         ("--token-file", "a b", 0o600, "nothing else"),
@@ -222,7 +222,7 @@ fn a_secret_that_others_may_read_is_not_used() {
             ["-c", "/nonexistent/chat.sock", "-n", "cron", "--send", "#general", flag, &path];
         let left = run(&arguments);
         assert_eq!((left.code, left.out.as_str()), (Some(4), ""), "{text}");
-        assert!(left.err.contains(told) && !left.err.contains("sesame"), "{}", left.err);
+        assert!(left.err.contains(output) && !left.err.contains("sesame"), "{}", left.err);
     }
     // The pipe has no writer, and the client doesn't wait for one.
     let pipe = folder.path().join("pipe");

@@ -188,12 +188,12 @@ impl Peer {
     }
 
     /// A message of #general from history.
-    pub(crate) fn tells_past(&mut self, id: u64, from: &str, text: &str) {
+    pub(crate) fn sends_history(&mut self, id: u64, from: &str, text: &str) {
         self.send(&message_with(id, from, text).replace(r#""id""#, r#""past":true,"id""#));
     }
 
     /// A live message of #general.
-    pub(crate) fn tells(&mut self, id: u64, from: &str, text: &str) {
+    pub(crate) fn sends_live(&mut self, id: u64, from: &str, text: &str) {
         self.send(&message_with(id, from, text));
     }
 
@@ -210,7 +210,7 @@ impl Peer {
     }
 
     /// The client leaves, and the server closes the connection.
-    pub(crate) fn farewell(mut self) {
+    pub(crate) fn says_bye(mut self) {
         self.expect("/quit");
         self.send(r#"{"type":"ok","re":"quit"}"#);
         self.send(r#"{"type":"bye","reason":"you left"}"#);

@@ -230,7 +230,7 @@ fn a_line_being_typed_survives_output() {
     peer.said_ok(31);
     terminal.shows_row("07:44 [#general] alice: half a line");
     terminal.presses("\x04");
-    peer.farewell();
+    peer.says_bye();
     let (code, written) = terminal.left();
     assert_eq!(code, 0);
     assert!(written.contains("Bye."));
@@ -304,7 +304,7 @@ fn without_colours_output_is_plain() {
     peer.send(r#"{"type":"error","re":"x","code":"internal","text":"Oh."}"#);
     terminal.shows_row("! internal: Oh.");
     terminal.presses("b\t\x04\x15\x04");
-    peer.farewell();
+    peer.says_bye();
     let (_, written) = terminal.left();
     let painted = written.split("\x1b[").skip(1).any(|rest| {
         rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m')
@@ -426,7 +426,7 @@ fn plain_lines_at_a_terminal() {
     peer.said_ok(1);
     terminal.shows_row("[#general] bob: hello alice");
     terminal.presses("\x04");
-    peer.farewell();
+    peer.says_bye();
     let (code, written) = terminal.left();
     assert_eq!(code, 0);
     assert!(!written.contains('\x1b'), "{written:?}");
@@ -438,21 +438,21 @@ fn missed_messages_are_shown_before_live_ones() {
     let arguments = ["-c", server.address(), "-n", "alice", "-e", "general", "--no-color"];
     let mut terminal = Terminal::start(&arguments);
     let mut peer = server.accept_at_terminal("alice", "#general");
-    peer.tells(7, "bob", "before");
+    peer.sends_live(7, "bob", "before");
     terminal.shows_row("bob: before");
     terminal.presses("mine\r");
     let key = peer.expect_once("#general", "mine");
     drop(peer);
     let mut peer = server.accept_named("alice");
     peer.expect("/enter #general after 7");
-    peer.tells_past(7, "bob", "before");
-    peer.tells_past(8, "alice", "mine");
-    peer.tells_past(9, "bob", "meanwhile");
+    peer.sends_history(7, "bob", "before");
+    peer.sends_history(8, "alice", "mine");
+    peer.sends_history(9, "bob", "meanwhile");
     peer.entered("#general", 9);
-    peer.tells(10, "bob", "now");
+    peer.sends_live(10, "bob", "now");
     assert_eq!(peer.expect_once("#general", "mine"), key);
     peer.said_ok(8);
-    peer.tells(11, "bob", "later");
+    peer.sends_live(11, "bob", "later");
     terminal.shows_row("bob: later");
     let rows = terminal.all_rows();
     let at =
@@ -475,14 +475,14 @@ fn a_restored_server_is_entered_without_a_read_position_and_reported() {
     let arguments = ["-c", server.address(), "-n", "alice", "-e", "general", "--no-color"];
     let mut terminal = Terminal::start(&arguments);
     let mut peer = server.accept_at_terminal("alice", "#general");
-    peer.tells(57, "bob", "of the future");
+    peer.sends_live(57, "bob", "of the future");
     terminal.shows_row("bob: of the future");
     drop(peer);
     let mut peer = server.accept_named("alice");
     peer.expect("/enter #general after 57");
     peer.refuses("bad-argument", "The last line is 41.");
     peer.expect("/enter #general");
-    peer.tells_past(41, "bob", "of old");
+    peer.sends_history(41, "bob", "of old");
     peer.entered("#general", 41);
     terminal.shows_row("[#general] bob: of old");
     terminal.shows("that it was set back", |rows| {
@@ -541,14 +541,14 @@ fn history_and_search_are_readable() {
     let mut peer = server.accept_at_terminal("alice", "#general");
     terminal.presses("/history\r");
     peer.expect("/history");
-    peer.tells_past(5, "bob", "we Deploy now");
+    peer.sends_history(5, "bob", "we Deploy now");
     peer.history_ok(r##""channel":"#general""##, 1);
     terminal.shows_row("— 1 line of #general —");
     terminal.shows_row("2026-11-22 07:44 [#general] bob: we Deploy now");
     terminal.shows_row("— /history #general 20 before 5 shows what was said before —");
     terminal.presses("/search deploy\r");
     peer.expect("/search deploy");
-    peer.tells_past(5, "bob", "we Deploy now");
+    peer.sends_history(5, "bob", "we Deploy now");
     peer.send(r#"{"type":"ok","re":"search","count":1}"#);
     terminal.shows_row("— 1 line found, newest first —");
     terminal.shows_row("* 1 found.");

@@ -37,10 +37,10 @@ pub fn parse(line: &str) -> ParsedLine {
 
 fn parse_clean(line: &str) -> ParsedLine {
     let Some(slashed) = line.strip_prefix('/') else {
-        return ParsedLine { re: "say".into(), command: said(line) };
+        return ParsedLine { re: "say".into(), command: message(line) };
     };
     if slashed.starts_with('/') {
-        return ParsedLine { re: "say".into(), command: said(slashed) };
+        return ParsedLine { re: "say".into(), command: message(slashed) };
     }
     let (word, rest) = split_word(slashed);
     match command_table::lookup(word) {
@@ -60,7 +60,7 @@ fn typed(word: &str) -> Cow<'static, str> {
     Truncated(&word.to_lowercase()).to_string().into()
 }
 
-fn said(text: &str) -> Result<Command, Refusal> {
+fn message(text: &str) -> Result<Command, Refusal> {
     Text::new(text).map(|text| Command::Say(None, text)).ok_or_else(Refusal::blank_line)
 }
 

@@ -33,7 +33,7 @@ fn stat(name: &'static str, value: u64) -> Event {
 
 pub(super) fn cases() -> Vec<Case> {
     let ended = |count| ok("kill", OkReply::Killed { user: user("bob"), count });
-    let told = |count| ok("announce", OkReply::Announced { count });
+    let sent_to = |count| ok("announce", OkReply::Announced { count });
     let bans = |count| Event::ServerBansHead { count };
     let until = Term::Until(TIME);
     let barred = |target, term, count| {
@@ -71,8 +71,8 @@ pub(super) fn cases() -> Vec<Case> {
         ("stats told", ok("stats", OkReply::Listed { count: 3 })),
         ("one connection ended", ended(1)),
         ("connections ended", ended(2)),
-        ("announced to one", told(1)),
-        ("announced to more", told(12)),
+        ("announced to one", sent_to(1)),
+        ("announced to more", sent_to(12)),
         ("invitation", ok("invitation", OkReply::Invitation { invite, until: TIME })),
     ]
 }

@@ -114,7 +114,7 @@ struct Attempts {
     /// When the address first tried the account in this period.
     first: Option<Instant>,
     /// When the address may try the account again, as announced.
-    told: Option<Instant>,
+    announced: Option<Instant>,
 }
 
 impl LoginThrottle {
@@ -148,14 +148,14 @@ impl LoginThrottle {
         let left = by_account.max(by_connection);
         if !left.is_zero() {
             if let Some(own) = self.tried.get_mut(&key) {
-                own.told.get_or_insert(now + left);
+                own.announced.get_or_insert(now + left);
             }
             return Err(left.as_secs() + u64::from(left.subsec_nanos() > 0));
         }
         self.each(source, name, |tries, _| {
             tries.under_way = tries.under_way.saturating_add(1);
             tries.first.get_or_insert(now);
-            tries.told = None;
+            tries.announced = None;
         });
         Ok(())
     }
@@ -234,7 +234,7 @@ impl Attempts {
         if self.wrong.saturating_add(self.under_way) < OWN_FREE {
             return Duration::ZERO;
         }
-        let until = self.told.or(self.first.map(|first| first + LATELY));
+        let until = self.announced.or(self.first.map(|first| first + LATELY));
         until.map_or(LATELY, |until| until.duration_since(now))
     }
 
@@ -356,13 +356,17 @@ mod tests {
         // From two addresses in turn.
         let mut throttle = LoginThrottle::default();
         let on_alice = |at: usize| (address(&format!("192.0.2.{}", at % 2)), "alice".to_owned());
-        let told = waits(&mut throttle, &mut now, 13, on_alice);
-        assert_eq!((&told[..6], &told[6..]), (&[0; 6][..], &TO_ALICE[6..]), "three each are free");
+        let announced = waits(&mut throttle, &mut now, 13, on_alice);
+        assert_eq!(
+            (&announced[..6], &announced[6..]),
+            (&[0; 6][..], &TO_ALICE[6..]),
+            "three each are free"
+        );
         // On a new account each time.
         for here in [address("192.0.2.1"), UNIX] {
             let mut throttle = LoginThrottle::default();
-            let told = waits(&mut throttle, &mut now, 21, |at| (here, format!("user{at}")));
-            assert_eq!((&told[..10], &told[10..]), (&[0; 10][..], &FROM_ONE[..]));
+            let announced = waits(&mut throttle, &mut now, 21, |at| (here, format!("user{at}")));
+            assert_eq!((&announced[..10], &announced[10..]), (&[0; 10][..], &FROM_ONE[..]));
         }
     }
 
@@ -402,8 +406,8 @@ mod tests {
         let here = |connection| LoginSource { connection, ..address("192.0.2.1") };
         waits(&mut throttle, &mut now, 20, |at| (here(at as u64), format!("user{at}")));
         let mapped = LoginSource { connection: 99, ..address("::ffff:192.0.2.1") };
-        let told = waits(&mut throttle, &mut now, 3, |at| (mapped, format!("other{at}")));
-        assert_eq!(told, [0, 0, 1]);
+        let announced = waits(&mut throttle, &mut now, 3, |at| (mapped, format!("other{at}")));
+        assert_eq!(announced, [0, 0, 1]);
     }
 
     #[test]

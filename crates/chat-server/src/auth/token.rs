@@ -40,8 +40,8 @@ impl Token {
 
     /// Returns the token as 43 letters, digits, `-` and `_`.
     pub fn shown(&self) -> Secret {
-        let mut room = Zeroizing::new([0; BYTES.div_ceil(3) * 4]);
-        Secret::new(Base64UrlUnpadded::encode(&self.0, room.as_mut()).unwrap_or_default())
+        let mut buffer = Zeroizing::new([0; BYTES.div_ceil(3) * 4]);
+        Secret::new(Base64UrlUnpadded::encode(&self.0, buffer.as_mut()).unwrap_or_default())
     }
 
     /// Returns the hash to store.

@@ -99,7 +99,7 @@ impl CommandContext<'_> {
 
     /// Refuses a command on oneself.
     pub(super) fn not_self(&self, kind: CommandKind, user: &UserName) -> Result<(), Refusal> {
-        policy::user::somebody_else(kind.spec(), self.state.name.as_ref(), user)
+        policy::user::another_user(kind.spec(), self.state.name.as_ref(), user)
     }
 
     /// Checks a moderation action and returns it as an effect.

@@ -19,18 +19,18 @@ use crate::util::clock::on_the_wall;
 
 /// Adds the stored accounts to the recovered state.
 pub(super) fn load(
-    book: &Writer,
+    writer: &Writer,
     rows: Vec<AccountRow>,
     index: &ConversationIndex,
     past: &mut RecoveredState,
 ) -> Result<(), StoreError> {
     let mut ignored: HashMap<u64, Vec<IgnoredUser>> = HashMap::new();
-    for row in book.ignored()? {
+    for row in writer.ignored()? {
         let Ok(name) = UserName::new(&row.shown) else { continue };
         let hidden = IgnoredUser { name, user_id: row.other.map(UserId) };
         ignored.entry(row.party).or_default().push(hidden);
     }
-    let mut members = book.members()?;
+    let mut members = writer.members()?;
     members.sort_by_key(|row| row.entered);
     let mut channels: HashMap<u64, Vec<AccountMembership>> = HashMap::new();
     for row in members {
@@ -58,7 +58,7 @@ pub(super) fn load(
             channels: channels.remove(&row.party).unwrap_or_default(),
         });
     }
-    for row in book.tokens()? {
+    for row in writer.tokens()? {
         past.tokens.push((TokenHash(row.hash), UserId(row.party), Timestamp(row.used)));
     }
     Ok(())

@@ -17,13 +17,13 @@ const _: () =
     assert!(MAX_AUDIT_ENTRIES == MAX_AUDIT_LOG, "the hub and the store keep as many entries");
 
 /// The stored server moderation.
-pub(super) fn load(book: &Writer) -> Result<StoredServerModeration, StoreError> {
+pub(super) fn load(writer: &Writer) -> Result<StoredServerModeration, StoreError> {
     let name = |name: Option<String>| name.and_then(|name| UserName::new(&name).ok());
-    let invitations = book.invitations()?.into_iter().map(|row| {
+    let invitations = writer.invitations()?.into_iter().map(|row| {
         let (created, until) = (Timestamp(row.created), Timestamp(row.until));
         (TokenHash(row.hash), Invitation::new(name(row.author), created, until))
     });
-    let bans = book.server_bans()?.into_iter().filter_map(|row| {
+    let bans = writer.server_bans()?.into_iter().filter_map(|row| {
         let Ok(target) = ServerBanMask::read(&row.shown) else {
             tracing::warn!(
                 target = row.shown,
@@ -35,7 +35,7 @@ pub(super) fn load(book: &Writer) -> Result<StoredServerModeration, StoreError> 
         let reason = row.reason.as_deref().and_then(Text::new);
         Some(ServerBan { target, by: name(row.author), time: Timestamp(row.created), term, reason })
     });
-    let acts = book.acts()?.into_iter().map(|row| AuditEntry {
+    let acts = writer.acts()?.into_iter().map(|row| AuditEntry {
         time: Timestamp(row.time),
         by: name(row.author),
         did: row.did.into(),

@@ -91,15 +91,15 @@ impl ConversationIndex {
     /// Reads the conversations of the store, and adds the channels to the recovered state. `alive`
     /// are the users that can return.
     pub(super) fn load(
-        book: &Writer,
+        writer: &Writer,
         alive: &HashSet<UserId>,
         mut moderation: HashMap<u32, StoredModeration>,
         past: &mut RecoveredState,
     ) -> Result<Self, StoreError> {
         let mut index = Self { next_number: 1, free_from: 1, ..Self::default() };
-        let topics: HashMap<u32, u64> = book.topics()?.into_iter().collect();
-        let times = book.last_times()?;
-        let rows = book.conversations()?;
+        let topics: HashMap<u32, u64> = writer.topics()?.into_iter().collect();
+        let times = writer.last_times()?;
+        let rows = writer.conversations()?;
         for row in rows.iter().filter(|row| row.is_of_forgotten()) {
             index.forgotten = row.floor;
             index.forgotten_number = Some(row.number);

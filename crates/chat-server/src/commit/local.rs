@@ -123,11 +123,11 @@ impl CommitWork {
 impl LocalLog {
     /// Starts the threads; returns the recovered state.
     pub fn start(
-        book: Writer,
+        writer: Writer,
         retention: Retention,
     ) -> Result<(Self, RecoveredState), CommitStartError> {
-        let flusher = Arc::new(book.flusher());
-        let (committer, past) = Committer::open(book, retention)?;
+        let flusher = Arc::new(writer.flusher());
+        let (committer, past) = Committer::open(writer, retention)?;
         let shared = Arc::new(SharedLog {
             progress: committer.progress(),
             queue: WorkQueue::default(),

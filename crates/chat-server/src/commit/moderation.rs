@@ -25,13 +25,13 @@ use crate::store::{
 const MOST_COUNTED: u64 = 4096;
 
 /// The moderation of each channel, by number; and a user id above all that occur.
-pub(super) fn load(book: &Writer) -> Result<(HashMap<u32, StoredModeration>, u64), StoreError> {
+pub(super) fn load(writer: &Writer) -> Result<(HashMap<u32, StoredModeration>, u64), StoreError> {
     let mut all: HashMap<u32, StoredModeration> = HashMap::new();
     let mut next_user_id = 0;
-    for (number, name, value) in book.settings()? {
+    for (number, name, value) in writer.settings()? {
         all.entry(number).or_default().moderation.settings.restore(&name, &value);
     }
-    for row in book.marks()? {
+    for row in writer.marks()? {
         let parties = row.party.into_iter().chain(row.account);
         next_user_id = parties.fold(next_user_id, |next, party| next.max(party + 1));
         let list = ListKind::ALL.into_iter().find(|list| list.number() == row.list);
@@ -40,7 +40,7 @@ pub(super) fn load(book: &Writer) -> Result<(HashMap<u32, StoredModeration>, u64
             moderation.add(list, mark);
         }
     }
-    for OperatorRow { number, party, inherited } in book.operators()? {
+    for OperatorRow { number, party, inherited } in writer.operators()? {
         next_user_id = next_user_id.max(party + 1);
         let right = if inherited { Right::Inherited } else { Right::Full };
         all.entry(number).or_default().operators.push((UserId(party), right));
@@ -71,9 +71,13 @@ fn end(term: Term) -> Option<i64> {
     }
 }
 
-fn author(borne: &NameRecord) -> AuthorPeriod<'_> {
+fn author(name_record: &NameRecord) -> AuthorPeriod<'_> {
     let millis = |time: Option<Timestamp>| time.map(|time| time.0);
-    AuthorPeriod { name: borne.name.key(), from: millis(borne.from), upto: millis(borne.upto) }
+    AuthorPeriod {
+        name: name_record.name.key(),
+        from: millis(name_record.from),
+        upto: millis(name_record.upto),
+    }
 }
 
 /// A moderation action with all that is written of it.
@@ -94,7 +98,7 @@ impl PlannedModAction {
         kept: ModActionRecord,
         number: u32,
         last: u64,
-        book: &Writer,
+        writer: &Writer,
     ) -> Result<Self, StoreError> {
         let ModActionRecord { moderation, purged, logged, recorded } = kept;
         let target = logged.as_ref().and_then(|logged| logged.target.as_ref());
@@ -103,7 +107,7 @@ impl PlannedModAction {
             Self { moderation, logged, target, purged: Vec::new(), hidden: 0, recorded };
         if let Some(PurgeScope { names, lines, upto }) = purged {
             let authors: Vec<AuthorPeriod<'_>> = names.iter().map(author).collect();
-            let rest = book.count_by(number, &authors, (upto.0, last), MOST_COUNTED)?;
+            let rest = writer.count_by(number, &authors, (upto.0, last), MOST_COUNTED)?;
             written.hidden = lines + rest.lines;
             // Without a match there is nothing to hide, unless not every id was read.
             if written.hidden > 0 || (rest.upto < last) {
@@ -145,8 +149,9 @@ impl PlannedModAction {
         for rule in &self.moderation {
             add_rule(rule, number, entries);
         }
-        for borne in &self.purged {
-            let rule = ChannelModerationOp::Purge(PurgeOp { author: author(borne), upto: last });
+        for name_record in &self.purged {
+            let rule =
+                ChannelModerationOp::Purge(PurgeOp { author: author(name_record), upto: last });
             entries.push(WriteOp::ChannelModeration { number, op: rule });
         }
         let Some(logged) = &self.logged else { return };

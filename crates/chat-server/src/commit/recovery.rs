@@ -9,21 +9,21 @@ use crate::hub::recovered::RecoveredState;
 use crate::store::{StoreError, Writer};
 
 /// The index of conversations, and the state that the hub starts with.
-pub(super) fn load(book: &Writer) -> Result<(ConversationIndex, RecoveredState), StoreError> {
+pub(super) fn load(writer: &Writer) -> Result<(ConversationIndex, RecoveredState), StoreError> {
     let mut state = RecoveredState { next_user_id: 1, ..RecoveredState::default() };
-    for holder in book.holders()? {
+    for holder in writer.holders()? {
         state.next_user_id = state.next_user_id.max(holder.party + 1);
         state.held.push((holder.name.into(), UserId(holder.party)));
     }
-    state.next_user_id = state.next_user_id.max(book.greatest_party()? + 1);
-    let accounts = book.accounts()?;
+    state.next_user_id = state.next_user_id.max(writer.greatest_party()? + 1);
+    let accounts = writer.accounts()?;
     let held = state.held.iter().map(|(_, user_id)| *user_id);
     let alive: HashSet<UserId> =
         held.chain(accounts.iter().map(|account| UserId(account.party))).collect();
-    let (moderation, next_user_id) = moderation::load(book)?;
+    let (moderation, next_user_id) = moderation::load(writer)?;
     state.next_user_id = state.next_user_id.max(next_user_id);
-    let index = ConversationIndex::load(book, &alive, moderation, &mut state)?;
-    state.server_moderation = admin::load(book)?;
-    account::load(book, accounts, &index, &mut state)?;
+    let index = ConversationIndex::load(writer, &alive, moderation, &mut state)?;
+    state.server_moderation = admin::load(writer)?;
+    account::load(writer, accounts, &index, &mut state)?;
     Ok((index, state))
 }

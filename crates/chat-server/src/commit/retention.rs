@@ -105,10 +105,10 @@ impl RetentionSweep {
         self.once_before = Some(now.0.saturating_sub(once_millis));
     }
 
-    pub(super) fn has_more(&self, book: &Writer) -> bool {
+    pub(super) fn has_more(&self, writer: &Writer) -> bool {
         self.purges > 0
-            || self.erased.front().is_some_and(|(_, row)| book.is_put(*row))
-            || self.swept.front().is_some_and(|(_, row)| book.is_put(*row))
+            || self.erased.front().is_some_and(|(_, row)| writer.is_put(*row))
+            || self.swept.front().is_some_and(|(_, row)| writer.is_put(*row))
             || !self.aged.is_empty()
             || self.aged_from.is_some()
             || !self.low.is_empty()
@@ -197,34 +197,34 @@ impl RetentionSweep {
     /// One step, of some milliseconds.
     pub(super) fn plan(
         &mut self,
-        book: &mut Writer,
+        writer: &mut Writer,
         index: &mut ConversationIndex,
         hub: &Hub,
     ) -> Result<(), StoreError> {
         if self.purges > 0 {
             // Some names had nothing to hide, or were pending already.
-            self.purges = book.purge_some(HIDDEN_A_STEP)?;
+            self.purges = writer.purge_some(HIDDEN_A_STEP)?;
             return Ok(());
         }
         if let Some((party, row)) = self.erased.front().copied()
-            && book.is_put(row)
+            && writer.is_put(row)
         {
-            if !book.redact(party, ERASED_A_STEP)? {
-                book.commit(&[AccountOp::Redacted { party }.into()])?;
+            if !writer.redact(party, ERASED_A_STEP)? {
+                writer.commit(&[AccountOp::Redacted { party }.into()])?;
                 self.erased.pop_front();
             }
             return Ok(());
         }
         if let Some((key, row)) = self.swept.front().cloned()
-            && book.is_put(row)
+            && writer.is_put(row)
         {
-            forget(&key, book, index)?;
+            forget(&key, writer, index)?;
             self.swept.pop_front();
             self.low_known.remove(&key);
             return Ok(());
         }
         if let Some(key) = self.low.front().cloned() {
-            return self.delete(&key, book, index, hub);
+            return self.delete(&key, writer, index, hub);
         }
         if self.aged.is_empty()
             && let Some(number) = self.aged_from
@@ -237,12 +237,12 @@ impl RetentionSweep {
             let some = self.aged.len().min(CONVERSATIONS_A_STEP);
             let some: Vec<_> = self.aged.drain(..some).collect();
             for key in some {
-                self.look_at(key, book, index)?;
+                self.look_at(key, writer, index)?;
             }
             return Ok(());
         }
         if let Some(time) = self.once_before
-            && book.forget_once_before(time, LINES_A_STEP)? < LINES_A_STEP
+            && writer.forget_once_before(time, LINES_A_STEP)? < LINES_A_STEP
         {
             self.once_before = None;
         }
@@ -253,7 +253,7 @@ impl RetentionSweep {
     fn look_at(
         &mut self,
         key: ConversationKey,
-        book: &mut Writer,
+        writer: &mut Writer,
         index: &mut ConversationIndex,
     ) -> Result<(), StoreError> {
         let Some(entry) = index.entry(&key) else { return Ok(()) };
@@ -264,7 +264,7 @@ impl RetentionSweep {
         }
         if let Some(days) = keep.days {
             let oldest = self.now.0.saturating_sub(i64::from(days).saturating_mul(DAY_MILLIS));
-            let (last, more) = book.last_before(entry.number, floor, oldest, LOOKED_A_STEP)?;
+            let (last, more) = writer.last_before(entry.number, floor, oldest, LOOKED_A_STEP)?;
             floor = last;
             if more {
                 self.aged.push_back(key.clone());
@@ -274,7 +274,7 @@ impl RetentionSweep {
             floor = entry.last;
         }
         if floor > entry.floor {
-            book.raise_floor(entry.number, floor)?;
+            writer.raise_floor(entry.number, floor)?;
             index.raise(&key, floor);
         }
         // Also those left over by an earlier process.
@@ -290,24 +290,24 @@ impl RetentionSweep {
     fn delete(
         &mut self,
         key: &ConversationKey,
-        book: &mut Writer,
+        writer: &mut Writer,
         index: &mut ConversationIndex,
         hub: &Hub,
     ) -> Result<(), StoreError> {
         if let Some(entry) = index.entry(key) {
             if entry.is_over() && entry.floor < entry.last {
                 let last = entry.last;
-                book.raise_floor(entry.number, last)?;
+                writer.raise_floor(entry.number, last)?;
                 index.raise(key, last);
                 return Ok(());
             }
-            if book.sweep(entry.number, LINES_A_STEP)? == LINES_A_STEP {
+            if writer.sweep(entry.number, LINES_A_STEP)? == LINES_A_STEP {
                 return Ok(());
             }
             if entry.is_over() {
                 // It stays in the set until it is removed.
                 self.low.pop_front();
-                self.swept.push_back((key.clone(), book.last_row()));
+                self.swept.push_back((key.clone(), writer.last_row()));
                 return Ok(());
             }
             if let ConversationKey::Channel(name) = key {
@@ -323,11 +323,11 @@ impl RetentionSweep {
 /// Removes an ended conversation, unless it is a channel that was created again.
 fn forget(
     key: &ConversationKey,
-    book: &mut Writer,
+    writer: &mut Writer,
     register: &mut ConversationIndex,
 ) -> Result<(), StoreError> {
     if let Some(entry) = register.entry(key).filter(|entry| entry.is_over()) {
-        book.forget_conversation(entry.number)?;
+        writer.forget_conversation(entry.number)?;
         register.remove(key);
     }
     Ok(())

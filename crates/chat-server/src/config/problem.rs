@@ -21,7 +21,7 @@ pub(super) fn describe(text: &str, error: &Error) -> String {
     let Some(span) = error.span() else { return message.to_owned() };
     let before = text.get(..span.start).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
-    let told = match unknown_key(message) {
+    let description = match unknown_key(message) {
         Some((unknown, Some(nearest))) => {
             format!("there is no setting \"{unknown}\"; did you mean \"{nearest}\"?")
         }
@@ -33,7 +33,7 @@ pub(super) fn describe(text: &str, error: &Error) -> String {
             Err(_) => no_toml(text, before.len(), message),
         },
     };
-    format!("line {line}: {told}")
+    format!("line {line}: {description}")
 }
 
 /// The error if a list stands in place of a table. serde would take its values as those of the

@@ -32,7 +32,7 @@ use crate::hub::client::Client;
 use crate::hub::client::account::Account;
 use crate::hub::client::notification::Notification;
 use crate::hub::client::throttle::QuotaOwner;
-use crate::hub::fanout::delivery::{ALL_PLACES, Delivery, SequencedEvent};
+use crate::hub::fanout::delivery::{ALL_SLOTS, Delivery, SequencedEvent};
 use crate::hub::fanout::sequence::Sequence;
 use crate::hub::id::UserDetails;
 use crate::hub::id::{ClientId, Source, UserId};
@@ -42,7 +42,7 @@ use crate::util::sync::{MutexGuard, Rank, RankedMutex};
 /// Deliveries held for the slowest reader. A reader that lags further receives the number of
 /// messages that it missed, and continues with the oldest delivery.
 pub(crate) const RING: usize = 256;
-const _: () = assert!(RING <= ALL_PLACES);
+const _: () = assert!(RING <= ALL_SLOTS);
 
 /// The events of a channel. `None` fills a further slot of a large delivery.
 pub(crate) type Ring = broadcast::Sender<Option<Arc<Delivery>>>;
@@ -196,10 +196,10 @@ impl Channel {
 
 /// Sends a delivery into a ring, in as many slots as it needs.
 fn put(ring: &Ring, delivery: Delivery) {
-    let places = delivery.places();
+    let slots = delivery.slots();
     // Fails without receivers, when there is no one to read it.
     let _ = ring.send(Some(Arc::new(delivery)));
-    for _ in 1..places {
+    for _ in 1..slots {
         let _ = ring.send(None);
     }
 }
@@ -377,8 +377,8 @@ impl ChannelState {
     /// Publishes an event that reaches clients in several ways, all with this number.
     pub(super) fn publish_once(&self, event: Event, by: Source, once: Option<u64>) {
         let Some(ring) = &self.ring else { return };
-        let told = SequencedEvent::new(event, by, self.sequence.next(), self.last_line);
-        put(ring, SequencedEvent { once, ..told }.into());
+        let sequenced = SequencedEvent::new(event, by, self.sequence.next(), self.last_line);
+        put(ring, SequencedEvent { once, ..sequenced }.into());
         self.notify_members(None);
     }
 

@@ -26,7 +26,7 @@ pub(crate) struct Source {
 
 impl Source {
     /// No client: the event goes to everyone.
-    pub(crate) const NOBODY: Self = Self { id: ClientId(0), user_id: UserId(0), was: UserId(0) };
+    pub(crate) const NONE: Self = Self { id: ClientId(0), user_id: UserId(0), was: UserId(0) };
 }
 
 /// A name, and the time in which a user had it; without a bound, for all time.

@@ -41,10 +41,10 @@ mod tests {
     fn a_lock_that_is_never_free_is_detected_and_named() {
         let hub = Hub::in_memory(Limits::small());
         let frozen = lock(&hub.directory);
-        let (told, stuck) = sync_channel(1);
-        let tell = move |stuck| drop(told.send(stuck));
+        let (reports, stuck) = sync_channel(1);
+        let report = move |stuck| drop(reports.send(stuck));
         let watchdog =
-            Watchdog::every(Duration::from_millis(10), vec![hub_part(&hub)], tell).unwrap();
+            Watchdog::every(Duration::from_millis(10), vec![hub_part(&hub)], report).unwrap();
         let stuck = stuck.recv_timeout(Duration::from_mins(1)).unwrap();
         assert_eq!(stuck, ["hub is stuck at: directory"]);
         if cfg!(debug_assertions) {

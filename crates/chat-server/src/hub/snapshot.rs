@@ -129,7 +129,7 @@ impl Hub {
         user_id: UserId,
         name: &UserName,
     ) -> Result<Contact, Refusal> {
-        let somebody_else = {
+        let another_user = {
             let directory = lock(&self.directory);
             if let Some(guest) = directory.guest(user_id) {
                 return Ok(Contact::Online(Arc::clone(guest)));
@@ -142,7 +142,7 @@ impl Hub {
             }
         };
         let account = lock(&self.accounts).of(user_id).cloned();
-        account.map(Contact::Offline).ok_or_else(|| Refusal::gone_from_chat(name, somebody_else))
+        account.map(Contact::Offline).ok_or_else(|| Refusal::gone_from_chat(name, another_user))
     }
 
     /// An account by name.

@@ -16,9 +16,9 @@ use crate::ops::watchdog::{Probe, ProbePoint, Pulse};
 const MAX_ANSWER: usize = 64 * 1024;
 
 /// Probes as long as the listeners exist, and reports each success.
-pub(crate) async fn tell(
+pub(crate) async fn run(
     period: Duration,
-    doors: Vec<mpsc::Sender<DuplexStream>>,
+    listeners: Vec<mpsc::Sender<DuplexStream>>,
     parts: Vec<Probe>,
     mut alive: impl FnMut(),
 ) {
@@ -26,7 +26,7 @@ pub(crate) async fn tell(
     let every = period / 3;
     let mut parts: Vec<HeartbeatProbe> = parts.into_iter().map(HeartbeatProbe::from).collect();
     loop {
-        match timeout(every, comes_through(&doors, &mut parts)).await {
+        match timeout(every, passes(&listeners, &mut parts)).await {
             Ok(true) => alive(),
             Ok(false) | Err(_) => {
                 tracing::warn!(
@@ -39,18 +39,18 @@ pub(crate) async fn tell(
 }
 
 /// Notifies the service manager.
-pub(crate) fn tell_manager() {
+pub(crate) fn notify_manager() {
     systemd::alive();
 }
 
-async fn comes_through(doors: &[mpsc::Sender<DuplexStream>], parts: &mut [HeartbeatProbe]) -> bool {
-    for door in doors {
-        if !answers(door).await {
+async fn passes(listeners: &[mpsc::Sender<DuplexStream>], parts: &mut [HeartbeatProbe]) -> bool {
+    for listener in listeners {
+        if !answers(listener).await {
             return false;
         }
     }
     for part in parts {
-        if !part.gets_on().await {
+        if !part.makes_progress().await {
             return false;
         }
     }
@@ -58,16 +58,16 @@ async fn comes_through(doors: &[mpsc::Sender<DuplexStream>], parts: &mut [Heartb
 }
 
 /// Whether a connection is greeted and closes on `/quit`. A refused connection is answered as well.
-async fn answers(door: &mpsc::Sender<DuplexStream>) -> bool {
+async fn answers(listener: &mpsc::Sender<DuplexStream>) -> bool {
     let (mut ours, theirs) = duplex(4096);
-    if door.send(theirs).await.is_err() {
+    if listener.send(theirs).await.is_err() {
         return false;
     }
     // It may be refused before it is read.
     let _ = ours.write_all(b"/quit\n").await;
-    let mut told = Vec::new();
-    let read = ours.take(MAX_ANSWER as u64).read_to_end(&mut told).await;
-    read.is_ok() && !told.is_empty()
+    let mut received = Vec::new();
+    let read = ours.take(MAX_ANSWER as u64).read_to_end(&mut received).await;
+    read.is_ok() && !received.is_empty()
 }
 
 /// A probe that runs on a thread of its own, since it may block.
@@ -88,7 +88,7 @@ impl From<Probe> for HeartbeatProbe {
 impl HeartbeatProbe {
     /// Whether the probed part is idle, waits for the disk, or has made progress since the last
     /// run.
-    async fn gets_on(&mut self) -> bool {
+    async fn makes_progress(&mut self) -> bool {
         let ask = Arc::clone(&self.ask);
         let asked = self.asked.get_or_insert_with(|| {
             tokio::task::spawn_blocking(move || {
@@ -98,12 +98,12 @@ impl HeartbeatProbe {
         });
         let Ok(answer) = asked.await else { return false };
         self.asked = None;
-        let gets_on = match answer {
+        let makes_progress = match answer {
             Pulse::Idle | Pulse::Working { on_disk: true, .. } => true,
             Pulse::Working { .. } => self.last != Some(answer),
         };
         self.last = Some(answer);
-        gets_on
+        makes_progress
     }
 }
 
@@ -115,8 +115,8 @@ mod tests {
     use crate::hub::limits::Limits;
 
     /// A listener that serves each probe.
-    fn door(hub: &Arc<Hub>) -> mpsc::Sender<DuplexStream> {
-        let (door, mut probes) = mpsc::channel(1);
+    fn listener(hub: &Arc<Hub>) -> mpsc::Sender<DuplexStream> {
+        let (listener, mut probes) = mpsc::channel(1);
         let hub = Arc::clone(hub);
         let connection_config = Arc::new(crate::conn::ConnectionConfig {
             throttle: None,
@@ -136,27 +136,27 @@ mod tests {
                 ));
             }
         });
-        door
+        listener
     }
 
     #[tokio::test]
     async fn the_manager_is_notified_while_all_parts_respond() {
         let hub = Hub::in_memory(Limits::small());
-        let (tell_alive, mut told) = mpsc::channel(1);
+        let (notify_alive, mut received) = mpsc::channel(1);
         let parts = vec![hub_part(&hub)];
         let alive = move || {
-            let _ = tell_alive.try_send(());
+            let _ = notify_alive.try_send(());
         };
-        tokio::spawn(tell(Duration::from_millis(90), vec![door(&hub)], parts, alive));
-        told.recv().await.unwrap();
-        told.recv().await.unwrap();
+        tokio::spawn(run(Duration::from_millis(90), vec![listener(&hub)], parts, alive));
+        received.recv().await.unwrap();
+        received.recv().await.unwrap();
     }
 
     #[tokio::test]
     async fn a_listener_that_accepts_nothing_is_detected() {
-        let (door, probes) = mpsc::channel(1);
+        let (listener, probes) = mpsc::channel(1);
         drop(probes);
-        assert!(!answers(&door).await);
+        assert!(!answers(&listener).await);
     }
 
     #[tokio::test]
@@ -167,7 +167,7 @@ mod tests {
         };
         let mut disk = HeartbeatProbe::from(working(true));
         let mut stuck = HeartbeatProbe::from(working(false));
-        assert!(disk.gets_on().await && disk.gets_on().await);
-        assert!(stuck.gets_on().await && !stuck.gets_on().await);
+        assert!(disk.makes_progress().await && disk.makes_progress().await);
+        assert!(stuck.makes_progress().await && !stuck.makes_progress().await);
     }
 }

@@ -268,10 +268,10 @@ mod tests {
 
     fn start() -> (&'static LogQueue, SyncSender<io::Result<usize>>, Receiver<Vec<u8>>) {
         let queue: &'static LogQueue = Box::leak(Box::default());
-        let (tell, told) = sync_channel(8);
+        let (outcomes, script) = sync_channel(8);
         let (write, written) = sync_channel(8);
-        thread::spawn(move || queue.write_to(&mut ScriptedWriter(told, write)));
-        (queue, tell, written)
+        thread::spawn(move || queue.write_to(&mut ScriptedWriter(script, write)));
+        (queue, outcomes, written)
     }
 
     fn text(written: &Receiver<Vec<u8>>) -> String {
@@ -297,28 +297,28 @@ mod tests {
 
     #[test]
     fn a_truncated_line_ends_before_the_next_one() {
-        let (queue, tell, written) = start();
+        let (queue, outcomes, written) = start();
         queue.push(b"one\ntwo\nthree\n");
-        tell.send(Ok(6)).unwrap();
-        tell.send(Err(ErrorKind::StorageFull.into())).unwrap();
+        outcomes.send(Ok(6)).unwrap();
+        outcomes.send(Err(ErrorKind::StorageFull.into())).unwrap();
         assert_eq!(text(&written), "one\ntw");
         queue.wait_until_written(Duration::from_mins(1));
         assert_eq!(queue.lock().dropped, 2);
         queue.push(b"four\n");
-        tell.send(Err(ErrorKind::Interrupted.into())).unwrap();
-        tell.send(Err(ErrorKind::WouldBlock.into())).unwrap();
-        tell.send(Ok(100)).unwrap();
+        outcomes.send(Err(ErrorKind::Interrupted.into())).unwrap();
+        outcomes.send(Err(ErrorKind::WouldBlock.into())).unwrap();
+        outcomes.send(Ok(100)).unwrap();
         assert_eq!(text(&written), "\nfour\n");
     }
 
     #[test]
     fn a_flush_waits_for_the_current_write_within_its_deadline() {
-        let (queue, tell, written) = start();
+        let (queue, outcomes, written) = start();
         queue.push(b"one\n");
         // Nothing is written yet.
         queue.wait_until_written(Duration::from_millis(1));
         assert!(written.try_recv().is_err());
-        tell.send(Ok(100)).unwrap();
+        outcomes.send(Ok(100)).unwrap();
         queue.wait_until_written(Duration::from_mins(1));
         assert_eq!(written.try_recv().unwrap(), b"one\n");
     }

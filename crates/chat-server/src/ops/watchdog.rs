@@ -89,9 +89,10 @@ impl Watchdog {
         let (stop, stopped) = sync_channel(0);
         thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
             while stopped.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
-                let told: Vec<String> = watched.iter_mut().filter_map(WatchedProbe::tick).collect();
-                if !told.is_empty() {
-                    return stuck(told);
+                let reports: Vec<String> =
+                    watched.iter_mut().filter_map(WatchedProbe::tick).collect();
+                if !reports.is_empty() {
+                    return stuck(reports);
                 }
             }
         })?;
@@ -217,7 +218,7 @@ fn end(stuck: Vec<String>) {
 /// Returns what the kernel reports about each thread.
 fn threads() -> Vec<String> {
     let Ok(tasks) = fs::read_dir("/proc/self/task") else { return Vec::new() };
-    let told = tasks.filter_map(Result::ok).take(MAX_THREADS).map(|task| {
+    let reports = tasks.filter_map(Result::ok).take(MAX_THREADS).map(|task| {
         let read = |file| {
             let text = fs::read_to_string(task.path().join(file)).unwrap_or_default();
             text.trim().to_owned()
@@ -234,7 +235,7 @@ fn threads() -> Vec<String> {
             read("syscall")
         )
     });
-    told.collect()
+    reports.collect()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub(crate) fn may_ask(spec: &CommandSpec, named: bool) -> Result<(), Refusal> {
 }
 
 /// Some commands make no sense about oneself.
-pub(crate) fn somebody_else(
+pub(crate) fn another_user(
     spec: &CommandSpec,
     own: Option<&UserName>,
     user: &UserName,

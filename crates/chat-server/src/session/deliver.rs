@@ -64,7 +64,7 @@ impl Session {
             if self.client.has_missed_private_lines() {
                 self.notice(MISSED_PRIVATELY, out);
             }
-            if self.state.ignores_nobody() {
+            if self.state.ignores_none() {
                 self.inbox.copy_lines(
                     &self.client,
                     number,
@@ -84,11 +84,11 @@ impl Session {
                     self.show_event(&delivery, at, out);
                 }
                 Some(InboxItem::Private(delivery)) => {
-                    let told = delivery.first();
-                    if (self.was_replayed(told) || self.show_event(&delivery, 0, out))
-                        && let Event::Private { from, stamp, .. } = &told.event
+                    let sequenced = delivery.first();
+                    if (self.was_replayed(sequenced) || self.show_event(&delivery, 0, out))
+                        && let Event::Private { from, stamp, .. } = &sequenced.event
                     {
-                        self.record_private_sender(told.by.user_id, from.clone(), stamp.id);
+                        self.record_private_sender(sequenced.by.user_id, from.clone(), stamp.id);
                     }
                 }
                 Some(InboxItem::Notification(number, note)) => {
@@ -124,32 +124,32 @@ impl Session {
     /// Prints an event, unless it is the client's own, comes from an ignored user, or was delivered
     /// by another way. Returns whether it was printed.
     fn show_event(&mut self, delivery: &Delivery, at: usize, out: &mut BytesMut) -> bool {
-        let told = delivery.event_at(at);
-        if told.by.id == self.client.id {
-            self.on_own_event(told, out);
+        let sequenced = delivery.event_at(at);
+        if sequenced.by.id == self.client.id {
+            self.on_own_event(sequenced, out);
             return false;
         }
-        if let Some(once) = told.once
+        if let Some(once) = sequenced.once
             && !self.state.is_first(once)
         {
             return false;
         }
-        if let Event::Renamed { to, .. } = &told.event {
-            self.state.renamed(told.by, to);
+        if let Event::Renamed { to, .. } = &sequenced.event {
+            self.state.renamed(sequenced.by, to);
         }
-        let hidden = match &told.event {
+        let hidden = match &sequenced.event {
             Event::Message { from: user, .. }
             | Event::Private { from: user, .. }
             | Event::Entered { user, .. }
             | Event::Left { user, .. }
             | Event::Gone { user, .. }
             | Event::Renamed { from: user, .. }
-            | Event::Topic { by: user, .. } => self.state.ignores(told.by.user_id, user),
+            | Event::Topic { by: user, .. } => self.state.ignores(sequenced.by.user_id, user),
             Event::Kicked { by, reason: Some(_), .. }
             | Event::Muted { by, reason: Some(_), .. }
-                if self.state.ignores(told.by.user_id, by) =>
+                if self.state.ignores(sequenced.by.user_id, by) =>
             {
-                self.show(&without_reason(told.event.clone()), out);
+                self.show(&without_reason(sequenced.event.clone()), out);
                 return true;
             }
             _ => false,
@@ -161,9 +161,14 @@ impl Session {
     }
 
     /// The client's own message in a channel is its ack, at the place where others see the message.
-    fn on_own_event(&mut self, told: &SequencedEvent, out: &mut BytesMut) {
-        if let Event::Message { stamp, channel, .. } = &told.event {
-            self.on_ack(told.correlation_id, Conversation::Channel(channel.clone()), *stamp, out);
+    fn on_own_event(&mut self, sequenced: &SequencedEvent, out: &mut BytesMut) {
+        if let Event::Message { stamp, channel, .. } = &sequenced.event {
+            self.on_ack(
+                sequenced.correlation_id,
+                Conversation::Channel(channel.clone()),
+                *stamp,
+                out,
+            );
         }
     }
 

@@ -485,7 +485,7 @@ fn a_count_covers_shown_lines() {
         let key = StoreKey::Channel("#general");
         let hidden = ["mallory".to_owned()];
         let viewer = Viewer { party: 10, hidden: &hidden, hidden_accounts: &[12], fold };
-        let told = |range, most| reader.lines_for(&viewer, key, range, most, 9999).unwrap();
+        let output = |range, most| reader.lines_for(&viewer, key, range, most, 9999).unwrap();
         let begin = |range, most| reader.last_lines(&viewer, key, range, most).unwrap();
         let lines = (1..=10).map(|id| said(1, id, "alice", "hi")).collect::<Vec<_>>();
         writer.commit(&lines).unwrap();
@@ -500,8 +500,8 @@ fn a_count_covers_shown_lines() {
             assert_eq!(begin((0, 3000), 3), LastLines::After(7));
             assert_eq!(begin((8, 3000), 3), LastLines::After(8));
             assert_eq!(begin((0, 3000), 11), LastLines::After(0));
-            assert_eq!(ids(&told((7, 3000), 3)), [8, 9, 10]);
-            assert_eq!(told((10, 3000), 3), LinePage { upto: 3000, ..LinePage::default() });
+            assert_eq!(ids(&output((7, 3000), 3)), [8, 9, 10]);
+            assert_eq!(output((10, 3000), 3), LinePage { upto: 3000, ..LinePage::default() });
         }
         // More than one query examines.
         writer.commit(&batch(3001..=60_000, "mallory")).unwrap();
@@ -515,7 +515,7 @@ fn a_count_covers_shown_lines() {
         };
         assert_eq!((after, asked > 1), (7, true));
         writer.flush().unwrap();
-        let page = told((10, 60_000), 3);
+        let page = output((10, 60_000), 3);
         assert!(page.lines.is_empty() && page.upto < 60_000, "{page:?}");
         assert_eq!(reader.unread_in(key, 5, &viewer, 4).unwrap().unwrap().lines, 4);
         let lines = (1..=900).map(|id| said(3, id, if id <= 5 { "bob" } else { "alice" }, "psst"));

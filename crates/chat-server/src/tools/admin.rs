@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::tell;
+use super::print;
 use crate::admin::wire::{SocketReply, SocketRequest};
 use crate::cli::{AdminArgs, AdminSubcommand, ListOptions};
 use crate::config::{ADMIN_SOCKET, Config};
@@ -56,11 +56,11 @@ pub(super) fn run(admin: &AdminArgs, config: &Config) -> anyhow::Result<ExitCode
             _ => None,
         };
         if admin.json {
-            tell(line)?;
+            print(line)?;
         } else if let SocketReply::Refused { code, text } = answer {
             complain(&format!("{code}: {text}"));
         } else if let Some(line) = shown(answer) {
-            tell(line)?;
+            print(line)?;
         }
     }
     match code {
@@ -74,7 +74,7 @@ fn unreached(admin: &AdminArgs, why: &str) -> anyhow::Result<ExitCode> {
     complain(why);
     if admin.json {
         let last = SocketReply::Refused { code: "unreachable".to_owned(), text: why.to_owned() };
-        tell(serde_json::to_string(&last)?)?;
+        print(serde_json::to_string(&last)?)?;
     }
     Ok(ExitCode::from(UNREACHED))
 }

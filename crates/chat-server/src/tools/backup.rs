@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use super::tell;
+use super::print;
 use crate::store::{Store, maintenance};
 
 pub(super) fn run(directory: &Path, file: &Path) -> anyhow::Result<()> {
@@ -40,7 +40,7 @@ pub(super) fn run(directory: &Path, file: &Path) -> anyhow::Result<()> {
         Ok(copy.metadata()?.len())
     };
     let bytes = copied().with_context(|| format!("{} can't be written", file.display()))?;
-    tell(format_args!("{}: {bytes} bytes, opened and found whole", file.display()))?;
+    print(format_args!("{}: {bytes} bytes, opened and found whole", file.display()))?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use socket2::SockRef;
 
-use super::tell;
+use super::print;
 use crate::config::Config;
 use crate::listen::tcp;
 use crate::store::{OpenError, Store, StoreLocation, free_bytes};
@@ -66,12 +66,12 @@ struct CheckReport {
 impl CheckReport {
     #[expect(clippy::unused_self, reason = "symmetric with the other methods of the report")]
     fn ok(&self, what: impl std::fmt::Display) -> io::Result<()> {
-        tell(format_args!("ok     {what}"))
+        print(format_args!("ok     {what}"))
     }
 
     fn fault(&mut self, what: impl std::fmt::Display) -> io::Result<()> {
         self.faults += 1;
-        tell(format_args!("fault  {what}"))
+        print(format_args!("fault  {what}"))
     }
 }
 

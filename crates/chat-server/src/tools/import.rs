@@ -8,8 +8,8 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
+use super::print;
 use super::row::ExportRow;
-use super::tell;
 use crate::store::channel_key;
 use crate::store::{Durability, NewLine, Reader, Store, StoreKey, StoreLocation, WriteOp, Writer};
 use crate::util::input;
@@ -34,7 +34,7 @@ pub(super) fn run(directory: &Path, file: Option<&Path>) -> anyhow::Result<()> {
     };
     let into = directory.display();
     if file.is_none() && io::stdin().is_terminal() {
-        tell(format_args!("reading rows from the terminal into {into}; Ctrl-D ends them"))?;
+        print(format_args!("reading rows from the terminal into {into}; Ctrl-D ends them"))?;
     }
     let store = Store::open(&StoreLocation::Directory(directory.to_owned()), Durability::Machine)?;
     let (writer, lookups) = store.into_parts();
@@ -65,7 +65,7 @@ pub(super) fn run(directory: &Path, file: Option<&Path>) -> anyhow::Result<()> {
     import.writer.flush()?;
     import.writer.checkpoint()?;
     let Import { added, there, .. } = import;
-    tell(format_args!("{added} lines imported into {into}, {there} were there already"))?;
+    print(format_args!("{added} lines imported into {into}, {there} were there already"))?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use super::tell;
+use super::print;
 use crate::store::{OpenError, Store, maintenance};
 use crate::util::clock::steady_clock;
 
@@ -41,14 +41,14 @@ pub(super) fn run(directory: &Path, file: &Path) -> anyhow::Result<()> {
         )
     })?;
     let database = Store::file_in(directory);
-    tell(format_args!("{}: {bytes} bytes from {shown}, found whole", database.display()))?;
+    print(format_args!("{}: {bytes} bytes from {shown}, found whole", database.display()))?;
     if let Some(aside) = aside {
-        tell(format_args!(
+        print(format_args!(
             "{}: the files that were there; delete them when you need them no more",
             aside.display()
         ))?;
     }
-    tell("the server can be started now")?;
+    print("the server can be started now")?;
     Ok(())
 }
 

@@ -330,7 +330,7 @@ mod held {
 
     pub(super) fn by_threads() -> Vec<String> {
         let threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = threads.iter().filter_map(Weak::upgrade).filter_map(|thread| {
+        let ranks = threads.iter().filter_map(Weak::upgrade).filter_map(|thread| {
             let taken = thread.taken.lock().unwrap_or_else(PoisonError::into_inner);
             let each = taken.iter().map(|(rank, place)| {
                 format!("{} at {place}", Rank::of(*rank).map_or("?", Rank::name))
@@ -338,7 +338,7 @@ mod held {
             let all = each.collect::<Vec<_>>().join(", ");
             (!all.is_empty()).then(|| format!("{}: {all}", thread.name))
         });
-        told.collect()
+        ranks.collect()
     }
 }
 

@@ -61,7 +61,7 @@ fn without_times(line: &str) -> String {
 async fn the_output_is_independent_of_splits() {
     for format in ClientFormat::BOTH {
         let whole = conversation(64 * 1024, &[usize::MAX], format).await;
-        assert!(whole.iter().all(|told| told.len() >= 7), "{whole:#?}");
+        assert!(whole.iter().all(|output| output.len() >= 7), "{whole:#?}");
         for size in 1..=16 {
             assert_eq!(
                 conversation(64, &[size], format).await,
@@ -89,12 +89,12 @@ async fn lines_sent_ahead_are_answered_in_order_through_a_pipe_of_one_byte() {
         tokio::io::AsyncWriteExt::write_all(&mut writer, input.as_bytes()).await.unwrap();
         tokio::io::AsyncWriteExt::shutdown(&mut writer).await.unwrap();
     });
-    let mut told = String::new();
-    tokio::io::AsyncReadExt::read_to_string(&mut reader, &mut told).await.unwrap();
+    let mut output = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut reader, &mut output).await.unwrap();
     writing.await.unwrap();
-    let pongs: Vec<&str> = told.lines().filter(|line| line.starts_with("* pong")).collect();
+    let pongs: Vec<&str> = output.lines().filter(|line| line.starts_with("* pong")).collect();
     let expected: Vec<String> = (0..200).map(|n| format!("* pong {n}")).collect();
     assert_eq!(pongs, expected);
-    assert!(told.ends_with("* Bye.\r\n"), "{told}");
+    assert!(output.ends_with("* Bye.\r\n"), "{output}");
     alice.expect_line("[@bob] bob: done", Skip::Nothing).await;
 }

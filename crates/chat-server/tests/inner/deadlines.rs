@@ -15,9 +15,9 @@ async fn a_name_must_be_given_within_a_minute() {
     let hub = TestHub::default();
     let begun = Instant::now();
     let mut silent = hub.newcomer("silent", 64, &[usize::MAX]);
-    let told = silent.read_to_end().await;
+    let output = silent.read_to_end().await;
     assert_eq!(
-        told.last().unwrap(),
+        output.last().unwrap(),
         "* Bye: no name was given in time; connect again when you like."
     );
     let waited = begun.elapsed();
@@ -108,8 +108,8 @@ async fn the_deadline_for_a_name_applies_after_signing_out() {
     sleep(3600 * SECOND).await;
     alice.send("/logout").await;
     let begun = Instant::now();
-    let told = alice.read_to_end().await;
-    assert!(told.last().unwrap().starts_with("* Bye: no name was given"), "{told:?}");
+    let output = alice.read_to_end().await;
+    assert!(output.last().unwrap().starts_with("* Bye: no name was given"), "{output:?}");
     let waited = begun.elapsed();
     assert!(waited >= 60 * SECOND && waited < 62 * SECOND, "{waited:?}");
 }

@@ -47,20 +47,20 @@ async fn channels_come_in_pages_and_before_a_name_there_is_one_short_page() {
     assert_eq!((rows.len(), &ok["count"]), (2, &2.into()));
     // The text format.
     alice.take_format(ClientFormat::Text).await;
-    let told = alice.ask("/channels").await;
-    assert_eq!(told[0], "* 1000 channels:");
+    let output = alice.ask("/channels").await;
+    assert_eq!(output[0], "* 1000 channels:");
     let more = "* There are more. /channels after:#c0999 shows them.";
-    assert_eq!(told.last().map(String::as_str), Some(more));
-    let told = alice.ask("/channels after:c0999").await;
-    assert_eq!((told[0].as_str(), told.len()), ("* 5 channels:", 6));
+    assert_eq!(output.last().map(String::as_str), Some(more));
+    let output = alice.ask("/channels after:c0999").await;
+    assert_eq!((output[0].as_str(), output.len()), ("* 5 channels:", 6));
 
     let mut newcomer = hub.newcomer("newcomer", 64, &[usize::MAX]);
     newcomer.settle().await;
-    let told = newcomer.ask("/channels").await;
-    assert_eq!((told[0].as_str(), told.len()), ("* 50 channels:", 52));
-    assert!(told[51].starts_with("* There are more. Give a name first"), "{}", told[51]);
-    let told = newcomer.ask("/channels after:c0999").await;
-    assert_eq!(told, ["! not-named: /channels needs a name first. Type your name to begin."]);
+    let output = newcomer.ask("/channels").await;
+    assert_eq!((output[0].as_str(), output.len()), ("* 50 channels:", 52));
+    assert!(output[51].starts_with("* There are more. Give a name first"), "{}", output[51]);
+    let output = newcomer.ask("/channels after:c0999").await;
+    assert_eq!(output, ["! not-named: /channels needs a name first. Type your name to begin."]);
 }
 
 #[tokio::test]

@@ -29,15 +29,15 @@ async fn a_kicked_client_receives_later_messages() {
         alice.send(&format!("secret {n}")).await;
     }
     alice.expect_nothing().await;
-    let told = bob.settle().await;
-    let of_the_channel: Vec<_> = told.iter().filter(|line| line.contains("k0")).collect();
+    let output = bob.settle().await;
+    let of_the_channel: Vec<_> = output.iter().filter(|line| line.contains("k0")).collect();
     let [before, kicked, refused] = of_the_channel.as_slice() else {
         panic!("{of_the_channel:#?}");
     };
     assert_eq!(*before, "[#k0] alice: before the kick");
     assert_eq!(*kicked, "* alice kicked you from #k0 (enough). You are in no conversation.");
     assert!(refused.starts_with("! not-in-channel: "), "{refused}");
-    assert!(!told.iter().any(|line| line.contains("secret")), "{of_the_channel:#?}");
+    assert!(!output.iter().any(|line| line.contains("secret")), "{of_the_channel:#?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,9 +102,9 @@ async fn a_recreated_channel_begins_with_missed_messages() {
     }
     // The creator misses none either; a gap would be reported on leaving at the latest.
     for person in [&mut bob, &mut alice] {
-        let told = person.ask("/leave general").await;
-        assert!(told.last().unwrap().starts_with(r#"{"type":"ok","re":"leave""#), "{told:#?}");
-        assert!(!told.iter().any(|line| line.contains("missed")), "{told:#?}");
+        let output = person.ask("/leave general").await;
+        assert!(output.last().unwrap().starts_with(r#"{"type":"ok","re":"leave""#), "{output:#?}");
+        assert!(!output.iter().any(|line| line.contains("missed")), "{output:#?}");
     }
 }
 

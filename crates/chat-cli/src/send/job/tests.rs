@@ -159,17 +159,17 @@ fn the_timeout_expires() {
     play.loses();
     play.waits();
     play.loses();
-    let told =
+    let output =
         "complain given up after 5 s: can't reach here:5002: it broke. 2 lines were not said.";
-    assert_eq!(play.waits(), (5, vec![told.into(), "hang up".into(), "finish 3".into()]));
+    assert_eq!(play.waits(), (5, vec![output.into(), "hang up".into(), "finish 3".into()]));
 
     let mut play =
         JobScript::named(&["one", "two"], |order| order.timeout = Duration::from_secs(5));
     play.gets(NAME_OK);
     play.gets(SAID);
-    let told =
+    let output =
         "complain given up after 5 s: no answer from here:5002. line 2 may have been said or not.";
-    assert_eq!(play.waits(), (5, vec![told.into(), "hang up".into(), "finish 5".into()]));
+    assert_eq!(play.waits(), (5, vec![output.into(), "hang up".into(), "finish 5".into()]));
 }
 
 #[test]
@@ -191,16 +191,16 @@ fn each_line_has_its_own_timeout_and_the_input_has_none() {
 fn without_once_nothing_is_retried() {
     let mut play = JobScript::named(&["one", "two"], |order| order.again = false);
     play.gets(NAME_OK);
-    let told = "complain lost here:5002: it broke. 1 line was not said, and line 1 may have been said or not.";
-    assert_eq!(play.loses(), [told, "hang up", "finish 3"]);
+    let output = "complain lost here:5002: it broke. 1 line was not said, and line 1 may have been said or not.";
+    assert_eq!(play.loses(), [output, "hang up", "finish 3"]);
     let mut play = JobScript::named(&["one"], |order| order.again = false);
     play.gets(r#"{"type":"bye","reason":"the server is stopping"}"#);
-    let told =
+    let output =
         "complain here:5002 closed the connection: the server is stopping. 1 line was not said.";
-    assert_eq!(play.loses(), [told, "hang up", "finish 3"]);
+    assert_eq!(play.loses(), [output, "hang up", "finish 3"]);
     let mut play = JobScript::named(&["one"], |order| order.again = false);
-    let told = "complain the name was refused: name-taken: No. 1 line was not said.";
-    assert_eq!(play.refused("name-taken"), [told, "hang up", "finish 1"]);
+    let output = "complain the name was refused: name-taken: No. 1 line was not said.";
+    assert_eq!(play.refused("name-taken"), [output, "hang up", "finish 1"]);
 }
 
 #[test]
@@ -221,16 +221,16 @@ fn a_kicked_client_does_not_return() {
     play.gets(NAME_OK);
     play.refused("not-in-channel");
     play.gets(ENTERED);
-    let told = "complain #dev was refused: not-in-channel: No. 1 line was not said.";
-    assert_eq!(play.refused("not-in-channel"), [told, "hang up", "finish 1"]);
+    let output = "complain #dev was refused: not-in-channel: No. 1 line was not said.";
+    assert_eq!(play.refused("not-in-channel"), [output, "hang up", "finish 1"]);
 }
 
 #[test]
 fn a_missing_channel_is_created_only_on_request() {
     let mut play = JobScript::named(&["one"], |_| {});
     play.gets(NAME_OK);
-    let told = "complain #dev was refused: no-such-channel: No. 1 line was not said.";
-    assert_eq!(play.refused("no-such-channel"), [told, "hang up", "finish 1"]);
+    let output = "complain #dev was refused: no-such-channel: No. 1 line was not said.";
+    assert_eq!(play.refused("no-such-channel"), [output, "hang up", "finish 1"]);
     let mut play = JobScript::named(&["one"], |order| order.create = true);
     play.gets(NAME_OK);
     assert_eq!(play.refused("no-such-channel"), ["send /create #dev"]);
@@ -243,11 +243,11 @@ fn invalid_lines_are_not_sent() {
     let mut play = JobScript::new(|_| {});
     let most = MAX_LINE_BYTES - "/once k-1 #dev ".len();
     assert_eq!(play.reads(&["x".repeat(most).as_str()]), ["connect"]);
-    let told = format!(
+    let output = format!(
         "complain line 2 of the input is 1 byte too long, {most} fit into one said in #dev. Cut it into \
          several. It was not sent."
     );
-    assert_eq!(play.reads(&["x".repeat(most + 1).as_str()]), [told]);
+    assert_eq!(play.reads(&["x".repeat(most + 1).as_str()]), [output]);
     play.job
         .given(UserInput::Unfit(InvalidLine { number: 3, why: InvalidReason::NotUtf8 }), play.now);
     assert_eq!(play.done(), ["complain line 3 of the input isn't UTF-8. It was not sent."]);
@@ -277,14 +277,14 @@ fn an_account_signs_in() {
     play.waits();
     play.connects();
     assert_eq!(play.gets(FORMAT_OK), ["send /login cron token:new"]);
-    let told = "complain the token is not valid (any more): wrong-password: No. line 1 may have been said or \
+    let output = "complain the token is not valid (any more): wrong-password: No. line 1 may have been said or \
                 not; the input may hold more.";
-    assert_eq!(play.refused("wrong-password"), ["forget cron new", told, "hang up", "finish 4"]);
+    assert_eq!(play.refused("wrong-password"), ["forget cron new", output, "hang up", "finish 4"]);
 
     let mut play = JobScript::named(&["one"], |_| {});
-    let told = "complain not signed in: name-registered: No. --token-file or --password-file says how to sign \
+    let output = "complain not signed in: name-registered: No. --token-file or --password-file says how to sign \
                 in. 1 line was not said.";
-    assert_eq!(play.refused("name-registered"), [told, "hang up", "finish 4"]);
+    assert_eq!(play.refused("name-registered"), [output, "hang up", "finish 4"]);
 }
 
 #[test]
@@ -295,17 +295,17 @@ fn a_refused_connection_is_reported() {
     play.connects();
     play.gets("! server-full: Too many people are here.");
     play.loses();
-    let told = "complain given up after 1 s: here:5002 refused: server-full: Too many people are here. \
+    let output = "complain given up after 1 s: here:5002 refused: server-full: Too many people are here. \
                 1 line was not said.";
-    assert_eq!(play.waits().1[0], told);
+    assert_eq!(play.waits().1[0], output);
     // Only temporary refusals are retried.
     for again in [true, false] {
         let mut play = JobScript::new(|order| order.again = again);
         play.reads(&["one"]);
         play.ends();
         play.connects();
-        let told = "complain here:5002 refused: banned: Not this address. 1 line was not said.";
-        assert_eq!(play.gets("! banned: Not this address."), [told, "hang up", "finish 1"]);
+        let output = "complain here:5002 refused: banned: Not this address. 1 line was not said.";
+        assert_eq!(play.gets("! banned: Not this address."), [output, "hang up", "finish 1"]);
     }
     let mut play = JobScript::new(|_| {});
     play.reads(&["one"]);

@@ -8,7 +8,7 @@ use crate::commands::{CommandContext, CommandResult, Effect, Response};
 use crate::policy;
 
 pub(crate) fn handle(context: &CommandContext<'_>, user: UserName, text: Text) -> CommandResult {
-    policy::user::somebody_else(CommandKind::Msg.spec(), context.state.name.as_ref(), &user)?;
+    policy::user::another_user(CommandKind::Msg.spec(), context.state.name.as_ref(), &user)?;
     let to = CommandContext::named(user);
     Ok(Response::Effect(Effect::Say { to, text, action: false, once: None, verdict: None }))
 }

@@ -18,7 +18,7 @@ pub(crate) fn handle(
     text: Text,
 ) -> CommandResult {
     if let Conversation::Private(user) = &conversation {
-        policy::user::somebody_else(CommandKind::Once.spec(), context.state.name.as_ref(), user)?;
+        policy::user::another_user(CommandKind::Once.spec(), context.state.name.as_ref(), user)?;
     }
     let to = JoinedConversation { conversation, with: None };
     Ok(Response::Effect(Effect::Say { to, text, action: false, once: Some(key), verdict: None }))

@@ -14,7 +14,7 @@ pub(crate) fn handle(
     user: UserName,
     text: Option<Text>,
 ) -> CommandResult {
-    policy::user::somebody_else(CommandKind::Private.spec(), context.state.name.as_ref(), &user)?;
+    policy::user::another_user(CommandKind::Private.spec(), context.state.name.as_ref(), &user)?;
     if context.state.find_joined(&Conversation::Private(user.clone())).is_none() {
         context.check_conversation_limit()?;
     }

@@ -38,11 +38,7 @@ pub(crate) fn may_say(
             channel.ask_to_show(context.client, context.now, text.as_str(), &mut verdict, may)?;
         }
         Conversation::Private(user) => {
-            policy::user::somebody_else(
-                CommandKind::Say.spec(),
-                context.state.name.as_ref(),
-                user,
-            )?;
+            policy::user::another_user(CommandKind::Say.spec(), context.state.name.as_ref(), user)?;
         }
     }
     Ok(verdict)

@@ -13,6 +13,6 @@ pub(crate) fn handle(
     user: UserName,
     reason: Option<Text>,
 ) -> CommandResult {
-    policy::user::somebody_else(CommandKind::Kill.spec(), context.state.name.as_ref(), &user)?;
+    policy::user::another_user(CommandKind::Kill.spec(), context.state.name.as_ref(), &user)?;
     Ok(Response::Effect(Effect::Admin(AdminRequest::Kill(user), reason)))
 }

@@ -24,7 +24,7 @@ pub(crate) fn handle(context: &CommandContext<'_>, wanted: ServerBanCommand) -> 
         }
         ServerBanCommand::Ban(target, period, reason) => {
             if let ServerBanMask::One(ModTarget::User(user)) = &target {
-                policy::user::somebody_else(spec, context.state.name.as_ref(), user)?;
+                policy::user::another_user(spec, context.state.name.as_ref(), user)?;
                 if context.is_unknown_address(user) {
                     return Err(Refusal::bad_barred(user.as_str()));
                 }

@@ -20,7 +20,7 @@ pub(crate) fn handle(context: &CommandContext<'_>, user: Option<UserName>) -> Co
         let rows = vec![Event::Notice(Sentence::new(text))];
         return Ok(Response::Answer(rows, OkReply::Listed { count }));
     };
-    policy::user::somebody_else(CommandKind::Ignore.spec(), context.state.name.as_ref(), &user)?;
+    policy::user::another_user(CommandKind::Ignore.spec(), context.state.name.as_ref(), &user)?;
     context.state.check_ignore_limit().map_err(Refusal::too_many_ignored)?;
     // The user needn't be online.
     Ok(Response::Effect(Effect::Ignore(user)))

@@ -35,7 +35,7 @@ pub(crate) fn handle(context: &CommandContext<'_>, user: &UserName) -> CommandRe
     let since = devices.iter().map(|device| device.since).min().unwrap_or(client.since);
     let last_line = devices.iter().map(|device| device.last_line_at.load(Ordering::Relaxed)).max();
     let last_line = Timestamp(last_line.unwrap_or(since.0));
-    let told = WhoisInfo {
+    let info = WhoisInfo {
         name: client.name().unwrap_or_else(|| user.clone()),
         account: client.signed_in().map(|account| account.name.clone()),
         away: client.away(),
@@ -45,5 +45,5 @@ pub(crate) fn handle(context: &CommandContext<'_>, user: &UserName) -> CommandRe
         online_secs: context.now.seconds_since(since),
         address: context.is_server_operator().then(|| addresses(&devices)),
     };
-    Ok(Response::Answer(vec![Event::Whois(Box::new(told))], OkReply::Told))
+    Ok(Response::Answer(vec![Event::Whois(Box::new(info))], OkReply::Told))
 }

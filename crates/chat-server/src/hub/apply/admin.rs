@@ -176,7 +176,7 @@ impl Hub {
                 OkReply::Killed { user, count: ended.len() }
             }
             AdminAction::Announce(text) => {
-                let by = asker.client().map_or(Source::NOBODY, Client::by);
+                let by = asker.client().map_or(Source::NONE, Client::by);
                 let event = Event::Announcement { from: act.by, text, time: act.time };
                 let number = self.sequence.next();
                 let told =
@@ -234,7 +234,7 @@ impl Hub {
                 OkReply::Told
             }
             AdminAction::Delete { user_id } => {
-                let by = asker.client().map_or(Source::NOBODY, Client::by);
+                let by = asker.client().map_or(Source::NONE, Client::by);
                 self.erase_account(user_id, by, None, SignOutReason::Deleted);
                 OkReply::Told
             }

@@ -40,7 +40,7 @@ impl Hub {
                 (std::mem::take(&mut state.entered), std::mem::take(&mut state.left));
             let members = state.count() as u64;
             let channel = channel.name.clone();
-            state.publish(Event::Presence { channel, entered, left, members }, Source::NOBODY);
+            state.publish(Event::Presence { channel, entered, left, members }, Source::NONE);
         }
     }
 

@@ -18,10 +18,10 @@ const MOST_LINES: usize = 4;
 const MOST_BYTES: usize = 8 * 1024;
 
 /// A larger delivery takes several slots of a ring, which bounds a ring in bytes too.
-const PLACE_BYTES: usize = 4 * 1024;
+const SLOT_BYTES: usize = 4 * 1024;
 
 /// Slots of one delivery at most, so a ring always holds several deliveries.
-const MOST_PLACES: usize = 64;
+const MOST_SLOTS: usize = 64;
 
 /// Memory of all deliveries beyond which a slot counts for an eighth of its bytes; then for a
 /// thirty-second; then a ring holds the newest delivery alone.
@@ -30,7 +30,7 @@ const TOO_MANY_BYTES: usize = 40 * 1024 * 1024;
 const MOST_BYTES_ALIVE: usize = 56 * 1024 * 1024;
 
 /// All slots of a ring, or more.
-pub(in crate::hub) const ALL_PLACES: usize = 256;
+pub(in crate::hub) const ALL_SLOTS: usize = 256;
 
 /// Bytes of all deliveries in rings, in private queues, and on their way.
 static ALIVE: AtomicUsize = AtomicUsize::new(0);
@@ -113,12 +113,12 @@ struct Encoded {
 }
 
 impl From<SequencedEvent> for Delivery {
-    fn from(told: SequencedEvent) -> Self {
-        let weight = told.weight();
+    fn from(sequenced: SequencedEvent) -> Self {
+        let weight = sequenced.weight();
         Self {
             weight,
             _alive: Alive::new(weight + size_of::<Self>()),
-            first: told,
+            first: sequenced,
             more: Box::default(),
             text: OnceLock::new(),
             json: OnceLock::new(),
@@ -147,8 +147,8 @@ impl Delivery {
     }
 
     /// The number of slots that it takes in a ring.
-    pub(in crate::hub) fn places(&self) -> usize {
-        places(self.weight, ALIVE.load(Ordering::Relaxed))
+    pub(in crate::hub) fn slots(&self) -> usize {
+        slots(self.weight, ALIVE.load(Ordering::Relaxed))
     }
 
     /// The number of events, at least one.
@@ -177,8 +177,8 @@ impl Delivery {
     /// Whether a part of the run is messages only, none of them by this client.
     pub(crate) fn is_from_others(&self, mut which: Range<usize>, own: ClientId) -> bool {
         which.all(|at| {
-            let told = self.event_at(at);
-            told.is_line() && told.by.id != own
+            let sequenced = self.event_at(at);
+            sequenced.is_line() && sequenced.by.id != own
         })
     }
 
@@ -206,10 +206,10 @@ impl Delivery {
             return Encoded { _alive: Alive::new(bytes.len()), bytes, ends: Box::default() };
         }
         let mut bytes = BytesMut::with_capacity(
-            self.all().map(|told| estimated_len(&told.event, format)).sum(),
+            self.all().map(|sequenced| estimated_len(&sequenced.event, format)).sum(),
         );
-        let ends = self.all().map(|told| {
-            encode(&told.event, format, &mut bytes);
+        let ends = self.all().map(|sequenced| {
+            encode(&sequenced.event, format, &mut bytes);
             u32::try_from(bytes.len()).unwrap_or(u32::MAX)
         });
         let ends = ends.collect();
@@ -218,17 +218,17 @@ impl Delivery {
 }
 
 /// The number of slots of a delivery of this size, at this total.
-fn places(weight: usize, alive: usize) -> usize {
+fn slots(weight: usize, alive: usize) -> usize {
     let place = if alive <= MANY_BYTES {
-        PLACE_BYTES
+        SLOT_BYTES
     } else if alive <= TOO_MANY_BYTES {
-        PLACE_BYTES / 8
+        SLOT_BYTES / 8
     } else if alive <= MOST_BYTES_ALIVE {
-        PLACE_BYTES / 32
+        SLOT_BYTES / 32
     } else {
-        return ALL_PLACES;
+        return ALL_SLOTS;
     };
-    (1 + weight / place).min(MOST_PLACES)
+    (1 + weight / place).min(MOST_SLOTS)
 }
 
 #[cfg(test)]
@@ -248,7 +248,7 @@ mod tests {
             action: false,
             past: false,
         };
-        SequencedEvent::new(event, Source::NOBODY, id, MessageId(id))
+        SequencedEvent::new(event, Source::NONE, id, MessageId(id))
     }
 
     #[test]
@@ -272,9 +272,9 @@ mod tests {
 
     #[test]
     fn a_large_delivery_takes_several_slots_of_a_ring() {
-        for (bytes, places) in [(100, 1), (3000, 1), (7000, 2)] {
+        for (bytes, slots) in [(100, 1), (3000, 1), (7000, 2)] {
             let delivery = Delivery::from(line(1, &"x".repeat(bytes)));
-            assert_eq!(delivery.places(), places, "{bytes}");
+            assert_eq!(delivery.slots(), slots, "{bytes}");
         }
     }
 
@@ -284,9 +284,9 @@ mod tests {
             (0, 1, 1),
             (MANY_BYTES + 1, 1, 8),
             (TOO_MANY_BYTES + 1, 1, 32),
-            (MOST_BYTES_ALIVE + 1, ALL_PLACES, ALL_PLACES),
+            (MOST_BYTES_ALIVE + 1, ALL_SLOTS, ALL_SLOTS),
         ] {
-            assert_eq!((places(100, alive), places(4000, alive)), (of_100, of_4000), "{alive}");
+            assert_eq!((slots(100, alive), slots(4000, alive)), (of_100, of_4000), "{alive}");
         }
     }
 
@@ -300,7 +300,7 @@ mod tests {
                 Delivery::runs((1..=count).map(|id| line(id, text)).collect()).collect();
             assert_eq!(runs.iter().map(Delivery::len).collect::<Vec<_>>(), lengths);
             let numbers: Vec<_> =
-                runs.iter().flat_map(Delivery::all).map(|told| told.number).collect();
+                runs.iter().flat_map(Delivery::all).map(|sequenced| sequenced.number).collect();
             assert!(numbers.iter().copied().eq(1..=count), "{numbers:?}");
         }
         assert_eq!(Delivery::runs(Vec::new()).count(), 0);

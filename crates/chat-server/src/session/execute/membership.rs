@@ -142,8 +142,8 @@ impl Session {
             let channel = self.inbox.channel(name).cloned();
             let channel = channel.ok_or_else(|| Refusal::not_in_channel(name))?;
             let reason = reason.filter(|reason| self.may_say_in(&channel, reason, now));
-            let told = reason.clone();
-            let left = self.hub.leave(&self.client, self.name()?, &channel, told, now);
+            let shown_reason = reason.clone();
+            let left = self.hub.leave(&self.client, self.name()?, &channel, shown_reason, now);
             let Some(LeavePosition { number, last_line }) = left else {
                 self.finish_ended_channel(name, out);
                 return Err(Refusal::not_in_channel(name));

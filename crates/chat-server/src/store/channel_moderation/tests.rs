@@ -135,12 +135,12 @@ fn actions_are_listed_in_order_and_the_oldest_are_removed() {
     writer.commit(&[GENERAL]).unwrap();
     writer.commit(&acts).unwrap();
     let reader = readers.reader().unwrap();
-    let told = |most| -> Vec<i64> {
+    let output = |most| -> Vec<i64> {
         let acts = reader.acts(StoreKey::Channel("#general"), most).unwrap();
         acts.into_iter().map(|act| act.time).collect()
     };
-    assert_eq!(told(3), [1098, 1099, 1100]);
-    assert_eq!(told(5000), (101..=1100).collect::<Vec<i64>>());
+    assert_eq!(output(3), [1098, 1099, 1100]);
+    assert_eq!(output(5000), (101..=1100).collect::<Vec<i64>>());
     assert!(reader.acts(StoreKey::Channel("#nowhere"), 3).unwrap().is_empty());
 }
 

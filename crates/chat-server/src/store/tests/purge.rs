@@ -51,8 +51,8 @@ fn shown(reader: &Reader, upto: u64) -> [u64; 5] {
     let unread = reader.unread_in(OF_GENERAL, 0, &viewer, 5000).unwrap().unwrap().lines;
     let places = reader.all_lines(OF_GENERAL, 0, upto, usize::MAX, usize::MAX).unwrap().lines;
     assert_eq!(places.len() as u64, upto);
-    let told = places.iter().filter(|line| !line.redacted && line.author == "nä16").count();
-    [by_nae16 as u64, found as u64, naming as u64, unread, told as u64]
+    let output = places.iter().filter(|line| !line.redacted && line.author == "nä16").count();
+    [by_nae16 as u64, found as u64, naming as u64, unread, output as u64]
 }
 
 #[test]

@@ -347,11 +347,11 @@ fn topics_and_reasons_of_an_account_are_deleted_with_it() {
             .unwrap();
         assert_eq!(writer.topics().unwrap(), [(1, 10), (2, 11)]);
         writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
-        let told = |number| {
+        let output = |number| {
             let all = writer.conversations().unwrap();
             all.into_iter().find(|row| row.number == number).unwrap().topic
         };
-        assert_eq!((told(1), told(2).as_deref()), (None, Some("a topic")));
+        assert_eq!((output(1), output(2).as_deref()), (None, Some("a topic")));
         assert_eq!(writer.topics().unwrap(), [(2, 11)]);
         let acts = reader.acts(StoreKey::Channel("#general"), 9).unwrap();
         let kept: Vec<_> =

@@ -357,7 +357,7 @@ async fn what_is_over_is_in_no_index() {
     alice.ask("/deop alice").await;
     let now = Timestamp(i64::MAX / 2);
     alice.quit().await;
-    hub.erase_account(UserId(1000), crate::hub::id::Source::NOBODY, None, SignOutReason::Deleted);
+    hub.erase_account(UserId(1000), crate::hub::id::Source::NONE, None, SignOutReason::Deleted);
     hub.drop_empty_channels(now);
     assert!(lock(&hub.index).is_empty());
     assert_eq!(hub.counts().0, 0);

@@ -114,8 +114,9 @@ mod tests {
         restored.restore("colour", "red");
         let all: Vec<_> = settings.all(true).collect();
         assert_eq!(restored.all(true).collect::<Vec<_>>(), all);
-        let words =
-            |value: String| all.iter().any(|(name, told)| (*name, told) == ("words", &value));
+        let words = |value: String| {
+            all.iter().any(|(name, shown_value)| (*name, shown_value) == ("words", &value))
+        };
         assert!(words("bad* worse".to_owned()));
         assert_eq!(settings.shown("words", false), "2 words");
         let usual: Vec<_> = Settings::default().all(false).map(|(_, value)| value).collect();
