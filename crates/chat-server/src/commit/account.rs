@@ -147,13 +147,13 @@ fn is_away(party: u64, away: Option<&Away>) -> WriteOp<'_> {
 }
 
 /// The write operation of a recorded change of an account.
-pub(super) fn fact_entry<'a>(
-    fact: &'a StateChange,
+pub(super) fn change_entry<'a>(
+    change: &'a StateChange,
     index: &ConversationIndex,
 ) -> Option<WriteOp<'a>> {
     let number = |key: &ConversationKey| index.entry(key).map(|entry| entry.number);
     let channel = |name: &ChannelName| number(&ConversationKey::Channel(name.clone()));
-    let entry = match fact {
+    let entry = match change {
         StateChange::AccountSeen(party, time) => AccountOp::Seen { party: party.0, time: time.0 },
         StateChange::MemberAdded(party, name, read, now) => AccountOp::Member {
             party: party.0,

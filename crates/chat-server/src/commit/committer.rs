@@ -3,37 +3,34 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use chat_proto::event::MessageStamp;
 use chat_proto::id::MessageId;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
-use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
 use super::account;
 use super::admin;
-use super::conversation_index::{ConversationIndex, ConversationSlot, IndexFull};
-use super::moderation::{self, PlannedModAction};
+use super::change::{FULL, add_change, slot_of_change, slot_of_channel, stored_name};
+use super::conversation_index::{ConversationIndex, IndexFull};
+use super::moderation::PlannedModAction;
+use super::plan::{BatchItem, Plan};
+use super::progress::{CommitProgress, CommitStage};
+use super::proposal::{NewConversation, entry, names};
 use super::recovery;
 use super::retention::{Retention, RetentionSweep};
-use super::turns::About;
+use super::submission::Submission;
 use crate::hub::Hub;
 use crate::hub::admin::command::AdminCommand;
 use crate::hub::channel::Channel;
 use crate::hub::client::throttle::ThrottledOp;
-use crate::hub::id::ConversationKey;
-use crate::hub::id::UserId;
+use crate::hub::id::{ConversationKey, UserId};
 use crate::hub::proposal::{
-    AccountProposal, AccountUpdate, ChannelChange, CommitOutcome, Payload, Proposal, Recipient,
-    StateChange,
+    AccountUpdate, CommitOutcome, Payload, Proposal, Recipient, StateChange,
 };
 use crate::hub::recovered::RecoveredState;
-use crate::store::channel_key;
-use crate::store::{
-    AccountOp, ChannelModerationOp, FORGOTTEN, NewLine, StoreError, WriteOp, Writer,
-};
+use crate::store::{AccountOp, StoreError, Writer};
 use crate::util::clock::on_the_wall;
 
 /// How long a key of `/once` prevents duplicates, in milliseconds: a day.
@@ -45,14 +42,6 @@ const MAX_OWED: usize = 100_000;
 
 /// Names with pending purges; beyond it another purge is refused.
 const MAX_PURGES: usize = 256;
-
-/// A submission.
-pub(crate) enum Submission {
-    Proposal(Proposal),
-    Account(Box<AccountProposal>),
-    Admin(Box<AdminCommand>),
-    Change(StateChange),
-}
 
 /// Assigns ids and writes; the only place that does.
 pub(crate) struct Committer {
@@ -68,109 +57,6 @@ pub(crate) struct Committer {
     /// The last commit failed.
     failing: bool,
     progress: Arc<CommitProgress>,
-}
-
-/// The progress of the batch, for the watchdog.
-#[derive(Default)]
-pub(super) struct CommitProgress(AtomicU64);
-
-/// What the committer does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CommitStage {
-    Idle = 0,
-    /// Reads or writes the store.
-    Disk = 1,
-    /// Publishes what is stored.
-    Publishing = 2,
-}
-
-impl CommitProgress {
-    /// Called only with the committer locked.
-    fn enter(&self, stage: CommitStage) {
-        let step = self.0.load(Ordering::Relaxed) | 3;
-        self.0.store(step.wrapping_add(1) | stage as u64, Ordering::Release);
-    }
-
-    /// A number that changes with every stage, and the stage.
-    pub(super) fn now(&self) -> (u64, CommitStage) {
-        let step = self.0.load(Ordering::Acquire);
-        let stage = match step & 3 {
-            0 => CommitStage::Idle,
-            1 => CommitStage::Disk,
-            _ => CommitStage::Publishing,
-        };
-        (step, stage)
-    }
-}
-
-impl Submission {
-    /// The scope of the submission, for its turn.
-    pub(super) fn about(&self) -> About<'_> {
-        match self {
-            Self::Proposal(Proposal { author, what, to, .. }) => match (what, to) {
-                (Payload::ModAction(_), Ok(Recipient::Channel(channel))) => {
-                    About::Act(&channel.name, author.id)
-                }
-                (_, Ok(Recipient::Channel(channel))) => About::Line(Some(&channel.name), author.id),
-                (_, Ok(Recipient::Private(_)) | Err(_)) => About::Line(None, author.id),
-            },
-            Self::Account(proposal) => match &proposal.what {
-                AccountUpdate::Enter { channel, .. } | AccountUpdate::Leave { channel, .. } => {
-                    About::Channel(channel)
-                }
-                _ => About::Else,
-            },
-            Self::Admin(_) => About::All,
-            Self::Change(change) => match change {
-                StateChange::ChannelCreated(channel, ..)
-                | StateChange::ChannelDropped(channel)
-                | StateChange::ChannelForgotten(channel, _)
-                | StateChange::MemberAdded(_, channel, ..)
-                | StateChange::MemberRemoved(_, channel) => About::Channel(channel),
-                StateChange::Moderation(changed) => About::Channel(&changed.channel),
-                _ => About::Else,
-            },
-        }
-    }
-
-    /// Whether it deletes an account.
-    pub(super) fn erases(&self) -> bool {
-        match self {
-            Self::Account(proposal) => matches!(proposal.what, AccountUpdate::Forget { .. }),
-            Self::Admin(command) => command.forgets().is_some(),
-            Self::Proposal(_) | Self::Change(_) => false,
-        }
-    }
-}
-
-/// An item of the batch.
-enum BatchItem {
-    Proposal(Proposal, Plan),
-    /// With the refusal, if it is decided already.
-    Account(AccountProposal, Option<Refusal>),
-    Admin(Box<AdminCommand>, Option<Refusal>),
-}
-
-/// The plan for one proposal of the batch.
-enum Plan {
-    Message {
-        slot: ConversationSlot,
-        by_other: bool,
-        hidden: bool,
-    },
-    Topic {
-        slot: ConversationSlot,
-    },
-    ModAction {
-        slot: ConversationSlot,
-        written: PlannedModAction,
-    },
-    /// A duplicate of an earlier message of this batch.
-    Duplicate {
-        number: u32,
-        stamp: MessageStamp,
-    },
-    Decided(CommitOutcome),
 }
 
 impl Committer {
@@ -257,8 +143,8 @@ impl Committer {
 
     fn plan_batch(&mut self, items: Vec<Submission>, hub: &Hub) {
         let mut sent_in_batch = HashMap::new();
-        for fact in &self.pending {
-            slot_of_change(&mut self.index, fact);
+        for change in &self.pending {
+            slot_of_change(&mut self.index, change);
         }
         for item in items {
             match item {
@@ -274,17 +160,17 @@ impl Committer {
                     let refusal = self.may_be(&command).err();
                     self.batch.push_back(BatchItem::Admin(command, refusal));
                 }
-                Submission::Change(fact) => {
-                    slot_of_change(&mut self.index, &fact);
-                    self.queue_change(fact);
+                Submission::Change(change) => {
+                    slot_of_change(&mut self.index, &change);
+                    self.queue_change(change);
                 }
             }
         }
     }
 
     /// Queues a change for the next commit.
-    pub(super) fn queue_change(&mut self, fact: StateChange) {
-        self.pending.push_back(fact);
+    pub(super) fn queue_change(&mut self, change: StateChange) {
+        self.pending.push_back(change);
         if self.pending.len() > MAX_OWED {
             self.pending.pop_front();
         }
@@ -423,8 +309,8 @@ impl Committer {
     fn keep(&mut self) -> Result<(), Refusal> {
         let mut entries = Vec::with_capacity(self.batch.len() + self.pending.len());
         let names: Vec<String> = self.pending.iter().map(stored_name).collect();
-        for (fact, name) in self.pending.iter().zip(&names) {
-            add_fact(fact, name, &self.index, &mut entries);
+        for (change, name) in self.pending.iter().zip(&names) {
+            add_change(change, name, &self.index, &mut entries);
         }
         let lines = self.batch.iter().filter_map(BatchItem::line);
         let news: Vec<NewConversation> =
@@ -469,8 +355,8 @@ impl Committer {
                 }
                 self.index.keep();
                 self.sweep.raise(&mut self.index, floors);
-                for fact in std::mem::take(&mut self.pending) {
-                    match fact {
+                for change in std::mem::take(&mut self.pending) {
+                    match change {
                         StateChange::UserGone(party) => self.sweep.over(self.index.end(party)),
                         StateChange::ChannelDropped(name) => self.forget_lines(&name),
                         StateChange::ChannelForgotten(name, _) => {
@@ -643,204 +529,7 @@ impl Committer {
     }
 }
 
-impl BatchItem {
-    /// A channel message and its stamp.
-    fn said(&self) -> Option<(&Arc<Channel>, &Proposal, MessageStamp)> {
-        match self.line()? {
-            (
-                proposal @ Proposal { to: Ok(Recipient::Channel(channel)), .. },
-                Plan::Message { slot, .. },
-            ) => Some((channel, proposal, slot.stamp())),
-            _ => None,
-        }
-    }
-
-    /// The account that it deletes.
-    fn forgets(&self) -> Option<UserId> {
-        match self {
-            Self::Account(
-                AccountProposal { what: AccountUpdate::Forget { user_id }, .. },
-                None,
-            ) => Some(*user_id),
-            Self::Admin(command, None) => command.forgets(),
-            _ => None,
-        }
-    }
-
-    fn line(&self) -> Option<(&Proposal, &Plan)> {
-        match self {
-            Self::Proposal(proposal, plan) => Some((proposal, plan)),
-            Self::Account(..) | Self::Admin(..) => None,
-        }
-    }
-}
-
-/// The present names of a private chat, in the order of the key.
-fn names<'a>(proposal: &'a Proposal, key: &ConversationKey) -> Option<[&'a UserName; 2]> {
-    let (ConversationKey::Private(one, _), Ok(Recipient::Private(to))) = (key, &proposal.to) else {
-        return None;
-    };
-    Some(if *one == proposal.user_id { [&proposal.from, &to.to] } else { [&to.to, &proposal.from] })
-}
-
-/// Assigns the channel of a change its number, and a created one its displayed name, before any
-/// later message.
-fn slot_of_change(index: &mut ConversationIndex, fact: &StateChange) {
-    let name = match fact {
-        StateChange::ChannelCreated(name, ..) | StateChange::ChannelDropped(name) => name,
-        StateChange::Moderation(changed) => &changed.channel,
-        StateChange::ChannelForgotten(_, last) => {
-            index.forget_up_to(last.0);
-            return;
-        }
-        _ => return,
-    };
-    slot_of_channel(index, name);
-    if let StateChange::ChannelCreated(name, ..) = fact {
-        index.show_as(name);
-    }
-}
-
-/// A channel without a number can't be stored, and its messages are refused.
-fn slot_of_channel(index: &mut ConversationIndex, name: &ChannelName) {
-    if index.slot(&ConversationKey::Channel(name.clone()), None).is_err() {
-        tracing::error!(channel = %name, "{FULL}");
-    }
-}
-
-/// Logged when no conversation number is free.
-const FULL: &str = "all conversation numbers are in use; new conversations are refused";
-
 fn full() -> Plan {
     tracing::error!("{FULL}");
     Plan::Decided(CommitOutcome::Refused(Refusal::no_number_left()))
-}
-
-/// The store's key for the channel of a change.
-fn stored_name(fact: &StateChange) -> String {
-    match fact {
-        StateChange::ChannelCreated(name, ..) | StateChange::ChannelDropped(name) => {
-            channel_key(name)
-        }
-        _ => String::new(),
-    }
-}
-
-fn add_fact<'a>(
-    fact: &'a StateChange,
-    name: &'a str,
-    index: &ConversationIndex,
-    entries: &mut Vec<WriteOp<'a>>,
-) {
-    let slot = |name: &ChannelName| index.entry(&ConversationKey::Channel(name.clone()));
-    match fact {
-        StateChange::ChannelCreated(channel, topic, by) => {
-            let Some(slot) = slot(channel) else { return };
-            let (number, shown) = (slot.number, channel.bare());
-            let topic = topic.as_ref().map(Text::as_str);
-            entries.push(WriteOp::Channel { number, name, shown, topic, open: true });
-            if topic.is_some() {
-                entries.push(WriteOp::Topic { number, topic, by: by.map(|by| by.0) });
-            }
-        }
-        StateChange::ChannelDropped(channel) => {
-            let Some(slot) = slot(channel) else { return };
-            let (number, shown, floor) = (slot.number, channel.bare(), slot.last);
-            entries.push(WriteOp::Channel { number, name, shown, topic: None, open: false });
-            entries.push(WriteOp::Floor { number, floor });
-            entries.push(WriteOp::ChannelModeration { number, op: ChannelModerationOp::Clear });
-        }
-        StateChange::NameHeld(name, party, since) => {
-            entries.push(WriteOp::HoldName { name: name.key(), party: party.0, since: since.0 });
-        }
-        StateChange::NameReleased(name) => entries.push(WriteOp::ReleaseName { name }),
-        StateChange::Moderation(changed) => {
-            let ChannelChange { channel, keep } = &**changed;
-            if let Some(slot) = slot(channel) {
-                moderation::add_rule(keep, slot.number, entries);
-            }
-        }
-        StateChange::ChannelForgotten(..) => {
-            let Some((number, floor)) = index.forgotten() else { return };
-            let (name, shown) = (FORGOTTEN, "");
-            entries.push(WriteOp::Channel { number, name, shown, topic: None, open: false });
-            entries.push(WriteOp::Floor { number, floor });
-        }
-        StateChange::UserGone(_) => {}
-        _ => entries.extend(account::fact_entry(fact, index)),
-    }
-}
-
-/// A conversation that the store doesn't know, or not by its present names.
-enum NewConversation {
-    Nothing,
-    Channel(String, ChannelName),
-    Private(u64, u64),
-}
-
-impl NewConversation {
-    fn of(proposal: &Proposal, plan: &Plan) -> Self {
-        let is_new = match plan {
-            Plan::Message { slot, .. } | Plan::Topic { slot } | Plan::ModAction { slot, .. } => {
-                slot.is_new
-            }
-            Plan::Duplicate { .. } | Plan::Decided(_) => false,
-        };
-        match &proposal.to {
-            Ok(to) if is_new => match to.key(proposal.user_id) {
-                ConversationKey::Channel(name) => Self::Channel(channel_key(&name), name),
-                ConversationKey::Private(one, other) => Self::Private(one.0, other.0),
-            },
-            _ => Self::Nothing,
-        }
-    }
-
-    fn entry<'a>(&'a self, proposal: &'a Proposal, plan: &Plan) -> Option<WriteOp<'a>> {
-        let (Plan::Message { slot: ConversationSlot { number, .. }, .. }
-        | Plan::Topic { slot: ConversationSlot { number, .. } }
-        | Plan::ModAction { slot: ConversationSlot { number, .. }, .. }) = *plan
-        else {
-            return None;
-        };
-        match self {
-            Self::Nothing => None,
-            Self::Channel(name, shown) => Some(WriteOp::Channel {
-                number,
-                name,
-                shown: shown.bare(),
-                topic: None,
-                open: true,
-            }),
-            Self::Private(one, other) => {
-                let key = ConversationKey::Private(UserId(*one), UserId(*other));
-                let [one_name, other_name] = names(proposal, &key)?.map(UserName::as_str);
-                let (one, other) = (*one, *other);
-                Some(WriteOp::Private { number, one, other, one_name, other_name })
-            }
-        }
-    }
-}
-
-fn entry<'a>(proposal: &'a Proposal, plan: &Plan) -> Option<WriteOp<'a>> {
-    match (plan, &proposal.what) {
-        (Plan::Message { slot, by_other, hidden }, Payload::Message { text, action }) => {
-            Some(WriteOp::Line(NewLine {
-                number: slot.number,
-                id: slot.id,
-                time: slot.time.0,
-                author: proposal.from.as_str(),
-                action: *action,
-                by_other: *by_other,
-                account: proposal.account.map(|account| account.0),
-                text: text.as_str(),
-                once: proposal.once.as_ref().map(|key| (proposal.from.key(), key.as_str())),
-                hidden: *hidden,
-            }))
-        }
-        (Plan::Topic { slot }, Payload::Topic(topic)) => {
-            let by = proposal.account.map(|account| account.0);
-            Some(WriteOp::Topic { number: slot.number, topic: Some(topic.as_str()), by })
-        }
-        _ => None,
-    }
 }

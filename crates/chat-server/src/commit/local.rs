@@ -16,8 +16,10 @@ use chat_proto::time::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use super::committer::{CommitProgress, CommitStage, Committer, Submission};
+use super::committer::Committer;
+use super::progress::{CommitProgress, CommitStage};
 use super::retention::Retention;
+use super::submission::Submission;
 use super::turns::{About, WorkTurns};
 use crate::hub::Hub;
 use crate::hub::admin::command::AdminCommand;

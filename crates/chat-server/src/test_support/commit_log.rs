@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::commit::committer::{Committer, Submission};
+use crate::commit::committer::Committer;
 use crate::commit::retention::Retention;
+use crate::commit::submission::Submission;
 use crate::hub::Hub;
 use crate::hub::admin::command::AdminCommand;
 use crate::hub::ports::CommitLog;

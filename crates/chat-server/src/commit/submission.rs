@@ -1,0 +1,55 @@
+//! What is submitted to the committer.
+
+use super::turns::About;
+use crate::hub::admin::command::AdminCommand;
+use crate::hub::proposal::{
+    AccountProposal, AccountUpdate, Payload, Proposal, Recipient, StateChange,
+};
+
+/// A submission.
+pub(crate) enum Submission {
+    Proposal(Proposal),
+    Account(Box<AccountProposal>),
+    Admin(Box<AdminCommand>),
+    Change(StateChange),
+}
+
+impl Submission {
+    /// The scope of the submission, for its turn.
+    pub(super) fn about(&self) -> About<'_> {
+        match self {
+            Self::Proposal(Proposal { author, what, to, .. }) => match (what, to) {
+                (Payload::ModAction(_), Ok(Recipient::Channel(channel))) => {
+                    About::Act(&channel.name, author.id)
+                }
+                (_, Ok(Recipient::Channel(channel))) => About::Line(Some(&channel.name), author.id),
+                (_, Ok(Recipient::Private(_)) | Err(_)) => About::Line(None, author.id),
+            },
+            Self::Account(proposal) => match &proposal.what {
+                AccountUpdate::Enter { channel, .. } | AccountUpdate::Leave { channel, .. } => {
+                    About::Channel(channel)
+                }
+                _ => About::Else,
+            },
+            Self::Admin(_) => About::All,
+            Self::Change(change) => match change {
+                StateChange::ChannelCreated(channel, ..)
+                | StateChange::ChannelDropped(channel)
+                | StateChange::ChannelForgotten(channel, _)
+                | StateChange::MemberAdded(_, channel, ..)
+                | StateChange::MemberRemoved(_, channel) => About::Channel(channel),
+                StateChange::Moderation(changed) => About::Channel(&changed.channel),
+                _ => About::Else,
+            },
+        }
+    }
+
+    /// Whether it deletes an account.
+    pub(super) fn erases(&self) -> bool {
+        match self {
+            Self::Account(proposal) => matches!(proposal.what, AccountUpdate::Forget { .. }),
+            Self::Admin(command) => command.forgets().is_some(),
+            Self::Proposal(_) | Self::Change(_) => false,
+        }
+    }
+}
