@@ -52,7 +52,7 @@ pub(crate) async fn run(
                 SendAction::Complain(text) => complain(&text),
                 SendAction::Keep(name, token) => report_error(token_store.keep(&name, &token)),
                 SendAction::Forget(name, token) => {
-                    report_error(token_store.forget(&name, Some(&token)))
+                    report_error(token_store.forget(&name, Some(&token)));
                 }
                 SendAction::Finish(exit) => {
                     return Ok(ClientExit { cause: ExitCause::Exit(exit), why: None });

@@ -34,7 +34,7 @@ use password_prompt::PasswordPrompt;
 use screen::{Screen, Size};
 
 /// How long a terminal may take to show the last lines before the client gives up on it.
-const FAREWELL: Duration = Duration::from_millis(500);
+const LAST_LINES_DEADLINE: Duration = Duration::from_millis(500);
 
 /// What the threads share with the rest of the client.
 pub(crate) struct Wiring {
@@ -74,7 +74,7 @@ impl Terminal {
     /// Restores the terminal, after the waiting lines are shown if it takes them in time.
     pub(crate) fn give_back(self) -> io::Result<()> {
         self.output.close();
-        let shown = self.finished.recv_timeout(FAREWELL).is_ok();
+        let shown = self.finished.recv_timeout(LAST_LINES_DEADLINE).is_ok();
         if shown {
             execute!(io::stdout(), DisableBracketedPaste)?;
         }

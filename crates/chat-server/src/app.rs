@@ -46,7 +46,7 @@ use crate::util::clock::steady_clock;
 /// lines, then the store to be closed. With [`FLUSH_DEADLINE`](crate::ops::log::FLUSH_DEADLINE) the
 /// server ends within five seconds.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(1);
-const FAREWELL_DEADLINE: Duration = Duration::from_millis(2500);
+const LAST_LINES_DEADLINE: Duration = Duration::from_millis(2500);
 const STORE_DEADLINE: Duration = Duration::from_millis(900);
 
 const _: () = assert!(MAX_CONVERSATIONS <= ReadySet::CHANNEL_SLOTS as u64);
@@ -151,7 +151,7 @@ impl Server {
         }
         hub.close_all(CloseReason::Shutdown);
         context.tasks.close();
-        if tokio::time::timeout(FAREWELL_DEADLINE, context.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(LAST_LINES_DEADLINE, context.tasks.wait()).await.is_err() {
             let left = context.tasks.len();
             tracing::warn!(left, "some connections did not take their last lines in time");
         }

@@ -119,7 +119,7 @@ struct Cold {
     replayed: Vec<ReplayedRange>,
     /// The sequence number at which a message had no recipient. `/once` may still find that the
     /// message was sent earlier, so later events are delivered after the reply.
-    no_addressee: Option<u64>,
+    no_recipient: Option<u64>,
 }
 
 /// A reply that is due.
@@ -390,7 +390,7 @@ impl Session {
 
     /// The sequence number from which events wait for a due reply.
     fn held_from(&self) -> Option<u64> {
-        let number = self.cold.as_ref()?.no_addressee?;
+        let number = self.cold.as_ref()?.no_recipient?;
         Some(number.saturating_add(1))
     }
 

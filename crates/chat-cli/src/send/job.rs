@@ -22,7 +22,7 @@ const MAX_WAITING: usize = 64;
 /// The server has this long to answer before the connection counts as lost.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait for the `bye`, after everything was sent.
-const FAREWELL: Duration = Duration::from_secs(3);
+const BYE_DEADLINE: Duration = Duration::from_secs(3);
 /// For this long after a reconnection an absent user may still be reconnecting too.
 const RETURNING: Duration = Duration::from_secs(15);
 /// Lines before the first one in JSON; with more the server speaks another protocol.
@@ -170,7 +170,7 @@ impl SendJob {
         let own = match self.stage {
             SendStage::Idle | SendStage::Connecting | SendStage::Ready => None,
             SendStage::Over => return None,
-            SendStage::Asked(SendRequest::Quit, since) => return Some(since + FAREWELL),
+            SendStage::Asked(SendRequest::Quit, since) => return Some(since + BYE_DEADLINE),
             SendStage::Asked(_, since) => Some(since + ANSWER_TIMEOUT),
             SendStage::Pause(_, until) | SendStage::Offline(until) => Some(until),
         };

@@ -15,7 +15,7 @@ use crate::show::DisplayItem;
 /// server speaks another protocol.
 pub(super) const MAX_STRANGE: usize = 50;
 /// How long to wait for the `bye`.
-pub(super) const FAREWELL: Duration = Duration::from_secs(3);
+pub(super) const BYE_DEADLINE: Duration = Duration::from_secs(3);
 /// Longer than all deadlines of a pipe's lines.
 const PIPE_PATIENCE: Duration = Duration::from_hours(24);
 /// A connection that lasted this long resets the backoff.
@@ -128,7 +128,7 @@ impl ClientSession {
             }
             SessionStage::Ready { .. } if !self.outbox.is_empty() => {
                 let patience = match self.options.mode {
-                    Mode::Terminal => FAREWELL,
+                    Mode::Terminal => BYE_DEADLINE,
                     Mode::Pipe => PIPE_PATIENCE,
                 };
                 self.quit_at = Some((line, now.instant + patience));
@@ -136,7 +136,7 @@ impl ClientSession {
             _ => {
                 self.step_at = None;
                 self.ask(PendingRequest::Quit, line, now);
-                self.stage = SessionStage::Leaving { until: now.instant + FAREWELL };
+                self.stage = SessionStage::Leaving { until: now.instant + BYE_DEADLINE };
             }
         }
     }

@@ -170,7 +170,7 @@ impl LoginThrottle {
     }
 
     /// Ends an attempt: the password was right. It clears neither the failures of the address on
-    /// other accounts nor those of others on the account, whose author isn't the owner for that.
+    /// other accounts nor those of others on the account: they weren't the owner's.
     pub fn succeeded(&mut self, source: LoginSource, name: &str, now: Instant) {
         self.untried(source, name);
         let known = self.known.touch((Box::from(name), source.client_prefix()));

@@ -262,7 +262,7 @@ impl Session {
         };
         self.pending_bytes -= u32::from(bytes);
         if let Some(cold) = &mut self.cold {
-            cold.no_addressee = None;
+            cold.no_recipient = None;
         }
         match (answer, opened) {
             (Ok(done), opened) => {

@@ -160,7 +160,7 @@ impl Hub {
             eject(&mut state, &client, kick, cx.now, cx.by);
         }
         self.remove_channel(&mut channels, cx.channel, &mut state);
-        // The session knows which conversation is current then.
+        // The session adds its current conversation to the reply.
         let done = OkReply::Dropped { channel: name.clone(), current: None };
         cx.by.push(Notification::Reply(Ok(done)));
     }

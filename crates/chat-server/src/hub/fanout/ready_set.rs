@@ -168,7 +168,7 @@ mod tests {
         let mut indifferent = false;
         let mut seen = 0;
         while seen < ROUNDS {
-            // As a task sleeps: by turns indifferent and not.
+            // Alternately with and without indifference, like a task about to sleep.
             indifferent = !indifferent;
             while ready.poll(&mut cx, indifferent).is_pending() {
                 let before = Instant::now();

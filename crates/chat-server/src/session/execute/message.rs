@@ -74,8 +74,8 @@ impl Session {
     }
 
     /// A message without a recipient waits until no replies are due.
-    fn no_addressee_waits(&self, no_addressee: Option<&Refusal>) -> Result<(), Refusal> {
-        match no_addressee {
+    fn await_recipient(&self, no_recipient: Option<&Refusal>) -> Result<(), Refusal> {
+        match no_recipient {
             Some(refusal) if !self.pending.is_empty() => Err(refusal.clone()),
             _ => Ok(()),
         }
@@ -94,15 +94,15 @@ impl Session {
         let mut notice = None;
         // Taken before the recipients are looked up.
         words.correlation_id = self.hub.now_number();
-        let no_addressee;
+        let no_recipient;
         let correlation_id = match to.conversation {
             Conversation::Channel(name) => {
                 let channel = match self.inbox.channel(&name) {
                     Some(channel) => Ok(Arc::clone(channel)),
                     None => Err(self.refusal_outside(&name, words.time)),
                 };
-                no_addressee = channel.as_ref().err().cloned();
-                self.no_addressee_waits(no_addressee.as_ref())?;
+                no_recipient = channel.as_ref().err().cloned();
+                self.await_recipient(no_recipient.as_ref())?;
                 self.hub.say(&self.client, from, &name, channel, words)?
             }
             Conversation::Private(user) => {
@@ -123,13 +123,13 @@ impl Session {
                     self.may_write_first(&whom, &called, words.time)?;
                     Ok(whom)
                 });
-                no_addressee = whom.as_ref().err().cloned();
-                self.no_addressee_waits(no_addressee.as_ref())?;
+                no_recipient = whom.as_ref().err().cloned();
+                self.await_recipient(no_recipient.as_ref())?;
                 self.hub.say_privately(&self.client, from, whom, called, words)?
             }
         };
-        if no_addressee.is_some() {
-            self.cold.get_or_insert_default().no_addressee = Some(correlation_id);
+        if no_recipient.is_some() {
+            self.cold.get_or_insert_default().no_recipient = Some(correlation_id);
         }
         if self.pending.is_empty() {
             // Usually there is one.
