@@ -154,7 +154,7 @@ pub fn serve<S: AsyncRead + AsyncWrite + Unpin, T>(
     }
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "facts that change independently of each other")]
+#[expect(clippy::struct_excessive_bools, reason = "states that change independently of each other")]
 struct Connection<S> {
     stream: S,
     session: Session,

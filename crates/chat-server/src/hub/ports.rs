@@ -31,7 +31,7 @@ pub trait CommitLog: Send + Sync {
 
     /// Records a change that has no reply. It is stored no later than any proposal submitted after
     /// it.
-    fn record(&self, fact: StateChange, hub: &Arc<Hub>);
+    fn record(&self, change: StateChange, hub: &Arc<Hub>);
 }
 
 /// Hashes passwords and makes tokens.

@@ -303,7 +303,7 @@ impl AccessContext<'_> {
 
 /// The facts about the target of an action.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is independent of the others")]
 pub(crate) struct TargetFacts {
     /// It is the client itself.
     pub(crate) oneself: bool,
