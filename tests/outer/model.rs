@@ -24,7 +24,7 @@ use self::player::{Player, Role};
 use self::truth::Truth;
 
 /// Duration without `MODEL_SECONDS`.
-const USUAL: u64 = 20;
+const USUAL: u64 = 60;
 
 /// Commands of each client in a round.
 const COMMANDS: u64 = 60;

@@ -76,7 +76,7 @@ type QueryQueue = Arc<FairQueue<PendingQuery>>;
 
 struct PendingQuery {
     question: HistoryQuery,
-    asker: Arc<Client>,
+    client: Arc<Client>,
     asked: Instant,
 }
 
@@ -119,10 +119,10 @@ impl Drop for HistoryService {
 }
 
 impl ports::HistoryReader for HistoryService {
-    fn ask(&self, question: HistoryQuery, asker: &Arc<Client>) {
-        let work = PendingQuery { question, asker: Arc::clone(asker), asked: Instant::now() };
+    fn ask(&self, question: HistoryQuery, client: &Arc<Client>) {
+        let work = PendingQuery { question, client: Arc::clone(client), asked: Instant::now() };
         let queue = if is_search(&work.question) { &self.search } else { &self.history };
-        queue.add(FlowId::new(asker.address(), asker.id.0), work);
+        queue.add(FlowId::new(client.address(), client.id.0), work);
     }
 }
 
@@ -137,8 +137,8 @@ impl PendingQuery {
         if is_search(&self.question) {
             until = until.min(self.asked + SEARCH_ANSWERED_BY);
         }
-        let asker = Arc::clone(&self.asker);
-        Cutoff::new(until, move || asker.has_left())
+        let client = Arc::clone(&self.client);
+        Cutoff::new(until, move || client.has_left())
     }
 
     fn is_late(&self) -> bool {
@@ -150,14 +150,14 @@ impl PendingQuery {
 fn run(reader: &Reader, queue: &FairQueue<PendingQuery>, onward: Option<&FairQueue<PendingQuery>>) {
     while let Popped::Some(work) = queue.next(Wait::Forever) {
         for late in queue.take_where(PendingQuery::is_late) {
-            late.asker.push(Notification::QueryResult(Err(Refusal::search_busy())));
+            late.client.push(Notification::QueryResult(Err(Refusal::search_busy())));
         }
-        let asker = &work.asker;
-        if asker.has_left() {
+        let client = &work.client;
+        if client.has_left() {
             continue;
         }
         if work.is_late() {
-            asker.push(Notification::QueryResult(Err(Refusal::search_busy())));
+            client.push(Notification::QueryResult(Err(Refusal::search_busy())));
             continue;
         }
         let cutoff = match onward {
@@ -165,14 +165,14 @@ fn run(reader: &Reader, queue: &FairQueue<PendingQuery>, onward: Option<&FairQue
             None => work.cutoff(SEARCH_DEADLINE),
         };
         let found = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            answer(reader, work.question.clone(), asker.user_id(), &cutoff)
+            answer(reader, work.question.clone(), client.user_id(), &cutoff)
         }));
         let found = found.unwrap_or_else(|_| Err(Refusal::internal()));
         match onward {
             Some(onward) if found.as_ref().err() == Some(&Refusal::search_too_costly()) => {
-                onward.add(FlowId::new(asker.address(), asker.id.0), work);
+                onward.add(FlowId::new(client.address(), client.id.0), work);
             }
-            _ => asker.push(Notification::QueryResult(found)),
+            _ => client.push(Notification::QueryResult(found)),
         }
     }
 }
@@ -181,18 +181,18 @@ fn run(reader: &Reader, queue: &FairQueue<PendingQuery>, onward: Option<&FairQue
 pub(crate) fn answer(
     reader: &Reader,
     question: HistoryQuery,
-    asker: UserId,
+    viewer: UserId,
     cutoff: &Cutoff,
 ) -> Result<QueryResult, Refusal> {
     match question {
         HistoryQuery::Lines(of, span, reach, hidden) => {
             let place = of.shown();
             match key(reader, of)? {
-                Some(key) => page(reader, range(reader, key, span, reach, &place)?, hidden, asker),
+                Some(key) => page(reader, range(reader, key, span, reach, &place)?, hidden, viewer),
                 None => Ok(QueryResult::default()),
             }
         }
-        HistoryQuery::NextPage(range, hidden) => page(reader, range, hidden, asker),
+        HistoryQuery::NextPage(range, hidden) => page(reader, range, hidden, viewer),
         HistoryQuery::Search(sought) => search(reader, *sought, cutoff),
         HistoryQuery::Unread(viewer) => unread::unread(reader, &viewer, cutoff),
         HistoryQuery::Mentions { reader: viewer, channels, most, before } => {
@@ -251,10 +251,10 @@ fn page(
     reader: &Reader,
     range: IdRange,
     hidden: HiddenAuthors,
-    asker: UserId,
+    viewer: UserId,
 ) -> Result<QueryResult, Refusal> {
     let IdRange { key, mut after, upto, count } = range;
-    let stored = StoredViewer::new(asker, hidden);
+    let stored = StoredViewer::new(viewer, hidden);
     if let RangeCount::Last(count, below) = count {
         let found = with_key(&key, |key| {
             let range = (after.0, below.0);
@@ -280,7 +280,7 @@ fn page(
     })?;
     let conversation = match &key {
         ConversationKey::Channel(name) => LineContext::Channel(name.clone()),
-        ConversationKey::Private(one, _) => LineContext::Private(page.names, *one == asker),
+        ConversationKey::Private(one, _) => LineContext::Private(page.names, *one == viewer),
     };
     let count = match count {
         RangeCount::First(count) => RangeCount::First(
@@ -356,8 +356,9 @@ fn said_by(
     range: (u64, u64),
 ) -> Result<QueryResult, Refusal> {
     let millis = |time: Option<Timestamp>| time.map(|time| time.0);
-    let author =
-        |borne: &NameRecord| (borne.name.key().to_owned(), millis(borne.from), millis(borne.upto));
+    let author = |record: &NameRecord| {
+        (record.name.key().to_owned(), millis(record.from), millis(record.upto))
+    };
     let authors: Vec<_> = names.iter().map(author).collect();
     let authors: Vec<AuthorPeriod<'_>> = authors
         .iter()

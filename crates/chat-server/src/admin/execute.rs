@@ -248,8 +248,8 @@ async fn submit(
     reason: Option<Text>,
     now: Timestamp,
 ) -> Result<OkReply, Refusal> {
-    let (asker, answer) = oneshot::channel();
-    hub.submit_admin_command(Issuer::Shell(asker), request, reason, now)?;
+    let (issuer, answer) = oneshot::channel();
+    hub.submit_admin_command(Issuer::Shell(issuer), request, reason, now)?;
     answer.await.map_err(|_| Refusal::internal())?
 }
 

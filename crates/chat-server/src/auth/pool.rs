@@ -276,45 +276,45 @@ mod tests {
 
     #[test]
     fn passwords_are_hashed_and_verified() {
-        let asker = PoolFixture::new();
-        let HashOutcome::Hashed(phc) = asker.ask(HashJob::Hash(Secret::new("right"))) else {
+        let fixture = PoolFixture::new();
+        let HashOutcome::Hashed(phc) = fixture.ask(HashJob::Hash(Secret::new("right"))) else {
             panic!("no hash");
         };
         let verified = |right| HashOutcome::Verified { right, rehashed: None };
-        assert_eq!(asker.ask(verify("right", Some(&phc))), verified(true));
-        assert_eq!(asker.ask(verify("wrong", Some(&phc))), verified(false));
-        assert_eq!(asker.ask(verify("right", None)), verified(false));
-        assert_eq!(asker.ask(verify("right", Some("no hash"))), HashOutcome::Failed);
-        assert_eq!(asker.pool.waiting(), 0);
+        assert_eq!(fixture.ask(verify("right", Some(&phc))), verified(true));
+        assert_eq!(fixture.ask(verify("wrong", Some(&phc))), verified(false));
+        assert_eq!(fixture.ask(verify("right", None)), verified(false));
+        assert_eq!(fixture.ask(verify("right", Some("no hash"))), HashOutcome::Failed);
+        assert_eq!(fixture.pool.waiting(), 0);
     }
 
     #[test]
     fn a_hash_by_older_rules_is_made_anew_if_the_password_is_right() {
-        let asker = PoolFixture::new();
+        let fixture = PoolFixture::new();
         // Of "password".
         let older = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
         let HashOutcome::Verified { right: true, rehashed: Some(phc) } =
-            asker.ask(verify("password", Some(older)))
+            fixture.ask(verify("password", Some(older)))
         else {
             panic!("not made anew");
         };
         assert!(!password::needs_rehash(&phc));
         let right = HashOutcome::Verified { right: true, rehashed: None };
-        assert_eq!(asker.ask(verify("password", Some(&phc))), right);
+        assert_eq!(fixture.ask(verify("password", Some(&phc))), right);
         let wrong = HashOutcome::Verified { right: false, rehashed: None };
-        assert_eq!(asker.ask(verify("passwort", Some(older))), wrong);
+        assert_eq!(fixture.ask(verify("passwort", Some(older))), wrong);
     }
 
     #[test]
     fn a_name_without_an_account_takes_as_long() {
-        let asker = PoolFixture::new();
-        let HashOutcome::Hashed(phc) = asker.ask(HashJob::Hash(Secret::new("right"))) else {
+        let fixture = PoolFixture::new();
+        let HashOutcome::Hashed(phc) = fixture.ask(HashJob::Hash(Secret::new("right"))) else {
             panic!("no hash");
         };
         let shortest = |phc: Option<&str>| {
             let time = || {
                 let begun = Instant::now();
-                asker.ask(verify("wrong", phc));
+                fixture.ask(verify("wrong", phc));
                 begun.elapsed()
             };
             (0..5).map(|_| time()).min().unwrap()
@@ -324,7 +324,7 @@ mod tests {
     }
 
     /// A job that blocks the worker until it is released.
-    fn hold(asker: &PoolFixture) -> SyncSender<()> {
+    fn hold(fixture: &PoolFixture) -> SyncSender<()> {
         let (go, went) = sync_channel(1);
         let (take, taken) = sync_channel(1);
         let held = Box::new(move || {
@@ -332,28 +332,28 @@ mod tests {
             went.recv().unwrap();
             false
         });
-        asker.pool.ask(FlowId::SHELL, verify("", None), held, asker.done());
+        fixture.pool.ask(FlowId::SHELL, verify("", None), held, fixture.done());
         taken.recv().unwrap();
         go
     }
 
     #[test]
     fn past_the_bound_it_is_busy_and_what_nobody_wants_is_not_hashed() {
-        let asker = PoolFixture::new();
-        let go = hold(&asker);
+        let fixture = PoolFixture::new();
+        let go = hold(&fixture);
         for at in 0..MAX_QUEUED_JOBS {
             // Only the last one is still connected.
             let wanted = Box::new(move || at == MAX_QUEUED_JOBS - 1);
-            asker.pool.ask(FlowId::SHELL, verify("", None), wanted, asker.done());
+            fixture.pool.ask(FlowId::SHELL, verify("", None), wanted, fixture.done());
         }
-        asker.pool.ask(FlowId::SHELL, verify("", None), wanted(), asker.done());
-        assert_eq!(asker.told.recv().unwrap(), HashOutcome::Busy);
-        assert_eq!(asker.pool.waiting(), MAX_QUEUED_JOBS);
+        fixture.pool.ask(FlowId::SHELL, verify("", None), wanted(), fixture.done());
+        assert_eq!(fixture.told.recv().unwrap(), HashOutcome::Busy);
+        assert_eq!(fixture.pool.waiting(), MAX_QUEUED_JOBS);
         go.send(()).unwrap();
         let wrong = HashOutcome::Verified { right: false, rehashed: None };
-        assert_eq!(asker.told.recv().unwrap(), wrong);
-        assert_eq!(asker.ask(verify("", None)), wrong, "and there is room again");
-        assert!(asker.told.try_recv().is_err());
+        assert_eq!(fixture.told.recv().unwrap(), wrong);
+        assert_eq!(fixture.ask(verify("", None)), wrong, "and there is room again");
+        assert!(fixture.told.try_recv().is_err());
     }
 
     #[test]
@@ -378,40 +378,40 @@ mod tests {
 
     #[test]
     fn registrations_do_not_hold_up_those_who_sign_in() {
-        let asker = PoolFixture::new();
-        let go = hold(&asker);
+        let fixture = PoolFixture::new();
+        let go = hold(&fixture);
         for _ in 0..10 {
-            asker.pool.ask(
+            fixture.pool.ask(
                 FlowId::SHELL,
                 HashJob::Hash(Secret::new("new")),
                 wanted(),
-                asker.done(),
+                fixture.done(),
             );
         }
-        asker.pool.ask(FlowId::SHELL, verify("", None), wanted(), asker.done());
+        fixture.pool.ask(FlowId::SHELL, verify("", None), wanted(), fixture.done());
         go.send(()).unwrap();
         let wrong = HashOutcome::Verified { right: false, rehashed: None };
-        let first: Vec<_> = asker.told.iter().take(2).collect();
+        let first: Vec<_> = fixture.told.iter().take(2).collect();
         assert!(first.contains(&wrong), "{first:?}");
     }
 
     #[test]
     fn a_fault_of_one_job_is_no_others() {
-        let asker = PoolFixture::new();
+        let fixture = PoolFixture::new();
         let fails = Box::new(|_| panic!("on purpose"));
-        asker.pool.ask(FlowId::SHELL, verify("", None), wanted(), fails);
+        fixture.pool.ask(FlowId::SHELL, verify("", None), wanted(), fails);
         let wrong = HashOutcome::Verified { right: false, rehashed: None };
-        assert_eq!(asker.ask(verify("", None)), wrong);
+        assert_eq!(fixture.ask(verify("", None)), wrong);
     }
 
     #[test]
     fn what_waits_is_dropped_when_it_closes() {
-        let asker = PoolFixture::new();
-        let go = hold(&asker);
-        asker.pool.ask(FlowId::SHELL, verify("", None), wanted(), asker.done());
-        asker.pool.close();
-        asker.pool.ask(FlowId::SHELL, verify("", None), wanted(), asker.done());
-        let PoolFixture { pool, tell, told } = asker;
+        let fixture = PoolFixture::new();
+        let go = hold(&fixture);
+        fixture.pool.ask(FlowId::SHELL, verify("", None), wanted(), fixture.done());
+        fixture.pool.close();
+        fixture.pool.ask(FlowId::SHELL, verify("", None), wanted(), fixture.done());
+        let PoolFixture { pool, tell, told } = fixture;
         drop((pool, tell));
         go.send(()).unwrap();
         assert!(told.recv().is_err(), "every job is gone, and none was answered");

@@ -38,10 +38,10 @@ impl AuthService {
         &self,
         job: HashJob,
         flow: FlowId,
-        asker: &Arc<Client>,
+        client: &Arc<Client>,
         answer: impl FnOnce(pool::HashOutcome) -> AuthReply + Send + 'static,
     ) {
-        let (waits, told) = (Arc::clone(asker), Arc::clone(asker));
+        let (waits, told) = (Arc::clone(client), Arc::clone(client));
         let wanted = Box::new(move || !waits.has_left());
         let done = Box::new(move |found| told.push(Notification::Auth(answer(found))));
         self.hasher.ask(flow, job, wanted, done);
@@ -57,23 +57,23 @@ fn hashed(found: pool::HashOutcome) -> AuthReply {
 }
 
 impl ports::Authenticator for AuthService {
-    fn ask(&self, question: AuthRequest, asker: &Arc<Client>) {
-        let flow = FlowId::new(asker.address(), asker.id.0);
+    fn ask(&self, question: AuthRequest, client: &Arc<Client>) {
+        let flow = FlowId::new(client.address(), client.id.0);
         match question {
-            AuthRequest::Hash(secret) => self.give(HashJob::Hash(secret), flow, asker, hashed),
+            AuthRequest::Hash(secret) => self.give(HashJob::Hash(secret), flow, client, hashed),
             AuthRequest::Verify { name, address, secret, known } => {
-                let source = LoginSource { address, connection: asker.id.0 };
+                let source = LoginSource { address, connection: client.id.0 };
                 let flow = flow.on_account(name.key());
                 let may = lock(&self.throttle).may_try(source, name.key(), Instant::now());
                 if let Err(seconds) = may {
-                    asker.push(Notification::Auth(AuthReply::TooSoon(seconds)));
+                    client.push(Notification::Auth(AuthReply::TooSoon(seconds)));
                     return;
                 }
                 let throttle = Arc::clone(&self.throttle);
                 let one = LoginAttempt { throttle, source, name, open: true };
                 let phc = known.map(|known| Box::from(&*known));
                 let job = HashJob::Verify { password: secret, phc };
-                self.give(job, flow, asker, |found| match found {
+                self.give(job, flow, client, |found| match found {
                     pool::HashOutcome::Verified { right: true, rehashed } => {
                         one.was_right();
                         AuthReply::Right { rehashed: rehashed.map(Into::into) }

@@ -20,7 +20,7 @@ use super::committer::Committer;
 use super::progress::{CommitProgress, CommitStage};
 use super::retention::Retention;
 use super::submission::Submission;
-use super::turns::{About, WorkTurns};
+use super::turns::{WorkScope, WorkTurns};
 use crate::hub::Hub;
 use crate::hub::admin::command::AdminCommand;
 use crate::hub::id::{ConversationKey, UserId};
@@ -116,9 +116,9 @@ enum CommitWork {
 }
 
 impl CommitWork {
-    fn about(&self) -> About<'_> {
-        let Self::Item(submission, _) = self else { return About::Else };
-        submission.about()
+    fn scope(&self) -> WorkScope<'_> {
+        let Self::Item(submission, _) = self else { return WorkScope::Else };
+        submission.scope()
     }
 }
 
@@ -274,14 +274,14 @@ impl SharedLog {
             match next {
                 Popped::Some(()) => {
                     let works = state.put_off(self.queue.take(BATCH));
-                    let works = state.turns.next(works, CommitWork::about);
+                    let works = state.turns.next(works, CommitWork::scope);
                     self.queue_read_markers(&mut state.committer);
                     state.run(works);
                     batches += 1;
                 }
                 Popped::Nothing => {
                     let works = state.put_off(Vec::new());
-                    let works = state.turns.next(works, CommitWork::about);
+                    let works = state.turns.next(works, CommitWork::scope);
                     if !works.is_empty() {
                         self.queue_read_markers(&mut state.committer);
                         state.run(works);

@@ -13,7 +13,7 @@ use crate::hub::admin::command::AuditEntry;
 use crate::hub::channel::StoredModeration;
 use crate::hub::channel::mod_action::{ModActionRecord, ModerationChange, PurgeScope};
 use crate::hub::channel::moderation::{ListEntry, ListKind};
-use crate::hub::channel::operators::Right;
+use crate::hub::channel::operators::OperatorRight;
 use crate::hub::id::{NameRecord, UserId};
 use crate::store::{
     AccountOp, AuthorPeriod, ChannelModerationOp, ListEntryRow, NewListEntry, NewModAction,
@@ -42,7 +42,7 @@ pub(super) fn load(writer: &Writer) -> Result<(HashMap<u32, StoredModeration>, u
     }
     for OperatorRow { number, party, inherited } in writer.operators()? {
         next_user_id = next_user_id.max(party + 1);
-        let right = if inherited { Right::Inherited } else { Right::Full };
+        let right = if inherited { OperatorRight::Inherited } else { OperatorRight::Full };
         all.entry(number).or_default().operators.push((UserId(party), right));
     }
     Ok((all, next_user_id))
@@ -203,7 +203,7 @@ pub(super) fn add_rule<'a>(
         ModerationChange::Setting(name, value) => ChannelModerationOp::Setting { name, value },
         ModerationChange::Operator(UserId(party), right) => ChannelModerationOp::GrantOperator {
             party: *party,
-            inherited: *right == Right::Inherited,
+            inherited: *right == OperatorRight::Inherited,
         },
         ModerationChange::RemoveOperator(UserId(party)) => {
             ChannelModerationOp::RevokeOperator { party: *party }

@@ -1,6 +1,6 @@
 //! What is submitted to the committer.
 
-use super::turns::About;
+use super::turns::WorkScope;
 use crate::hub::admin::command::AdminCommand;
 use crate::hub::proposal::{
     AccountProposal, AccountUpdate, Payload, Proposal, Recipient, StateChange,
@@ -16,30 +16,32 @@ pub(crate) enum Submission {
 
 impl Submission {
     /// The scope of the submission, for its turn.
-    pub(super) fn about(&self) -> About<'_> {
+    pub(super) fn scope(&self) -> WorkScope<'_> {
         match self {
             Self::Proposal(Proposal { author, what, to, .. }) => match (what, to) {
                 (Payload::ModAction(_), Ok(Recipient::Channel(channel))) => {
-                    About::Act(&channel.name, author.id)
+                    WorkScope::Act(&channel.name, author.id)
                 }
-                (_, Ok(Recipient::Channel(channel))) => About::Line(Some(&channel.name), author.id),
-                (_, Ok(Recipient::Private(_)) | Err(_)) => About::Line(None, author.id),
+                (_, Ok(Recipient::Channel(channel))) => {
+                    WorkScope::Line(Some(&channel.name), author.id)
+                }
+                (_, Ok(Recipient::Private(_)) | Err(_)) => WorkScope::Line(None, author.id),
             },
             Self::Account(proposal) => match &proposal.what {
                 AccountUpdate::Enter { channel, .. } | AccountUpdate::Leave { channel, .. } => {
-                    About::Channel(channel)
+                    WorkScope::Channel(channel)
                 }
-                _ => About::Else,
+                _ => WorkScope::Else,
             },
-            Self::Admin(_) => About::All,
+            Self::Admin(_) => WorkScope::All,
             Self::Change(change) => match change {
                 StateChange::ChannelCreated(channel, ..)
                 | StateChange::ChannelDropped(channel)
                 | StateChange::ChannelForgotten(channel, _)
                 | StateChange::MemberAdded(_, channel, ..)
-                | StateChange::MemberRemoved(_, channel) => About::Channel(channel),
-                StateChange::Moderation(changed) => About::Channel(&changed.channel),
-                _ => About::Else,
+                | StateChange::MemberRemoved(_, channel) => WorkScope::Channel(channel),
+                StateChange::Moderation(changed) => WorkScope::Channel(&changed.channel),
+                _ => WorkScope::Else,
             },
         }
     }

@@ -15,7 +15,7 @@ const ACTS_A_TURN: usize = 4;
 
 /// The scope of a piece of work.
 #[derive(Clone, Copy)]
-pub(super) enum About<'a> {
+pub(super) enum WorkScope<'a> {
     /// An action in a channel, by its author.
     Act(&'a ChannelName, ClientId),
     /// A message in a channel or in private, by its author.
@@ -52,15 +52,15 @@ impl<W> WorkTurns<W> {
     }
 
     /// Adds work; returns the work that runs now, in order.
-    pub(super) fn next(&mut self, work: Vec<W>, about: impl Fn(&W) -> About<'_>) -> Vec<W> {
-        let is_act = |one: &W| matches!(about(one), About::Act(..));
+    pub(super) fn next(&mut self, work: Vec<W>, scope: impl Fn(&W) -> WorkScope<'_>) -> Vec<W> {
+        let is_act = |one: &W| matches!(scope(one), WorkScope::Act(..));
         if self.0.is_empty() && work.iter().filter(|one| is_act(one)).count() <= ACTS_A_TURN {
             return work;
         }
         let mut waiting = WaitingWork::default();
         let (mut now, mut later) = (Vec::with_capacity(work.len()), VecDeque::new());
         for one in self.0.drain(..).chain(work) {
-            if waiting.takes(about(&one)) {
+            if waiting.takes(scope(&one)) {
                 later.push_back(one);
             } else {
                 now.push(one);
@@ -86,14 +86,14 @@ impl<W> WorkTurns<W> {
 
 impl WaitingWork {
     /// Whether it must wait. If so, its scope is recorded.
-    fn takes(&mut self, about: About<'_>) -> bool {
-        match about {
-            About::Act(channel, author) => {
+    fn takes(&mut self, scope: WorkScope<'_>) -> bool {
+        match scope {
+            WorkScope::Act(channel, author) => {
                 self.channels.insert(channel.clone());
                 self.authors.insert(author);
                 true
             }
-            About::Line(channel, author) => {
+            WorkScope::Line(channel, author) => {
                 let waits = self.all
                     || self.authors.contains(&author)
                     || channel.is_some_and(|channel| self.channels.contains(channel));
@@ -102,12 +102,12 @@ impl WaitingWork {
                 }
                 waits
             }
-            About::Channel(channel) => self.all || self.channels.contains(channel),
-            About::All => {
+            WorkScope::Channel(channel) => self.all || self.channels.contains(channel),
+            WorkScope::All => {
                 self.all |= !self.channels.is_empty();
                 self.all
             }
-            About::Else => false,
+            WorkScope::Else => false,
         }
     }
 }
@@ -124,20 +124,20 @@ mod tests {
         (kind, name, author, channel == "-")
     }
 
-    fn about((kind, channel, author, is_private): &Work) -> About<'_> {
+    fn scope((kind, channel, author, is_private): &Work) -> WorkScope<'_> {
         let author = ClientId(*author);
         match kind {
-            'a' => About::Act(channel, author),
-            'l' => About::Line(Some(channel).filter(|_| !is_private), author),
-            'c' => About::Channel(channel),
-            's' => About::All,
-            _ => About::Else,
+            'a' => WorkScope::Act(channel, author),
+            'l' => WorkScope::Line(Some(channel).filter(|_| !is_private), author),
+            'c' => WorkScope::Channel(channel),
+            's' => WorkScope::All,
+            _ => WorkScope::Else,
         }
     }
 
     fn taken(turns: &mut WorkTurns<Work>, add: Vec<Work>) -> String {
         let shown = |(kind, _, author, _): Work| format!("{kind}{author} ");
-        turns.next(add, about).into_iter().map(shown).collect()
+        turns.next(add, scope).into_iter().map(shown).collect()
     }
 
     /// Regression: sixty connections, each with a mute in a channel of its own, delayed every

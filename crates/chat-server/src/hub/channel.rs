@@ -27,7 +27,7 @@ use crate::hub::channel::mod_action::{
 };
 use crate::hub::channel::moderation::ListEntry;
 use crate::hub::channel::moderation::{FilterVerdict, ListKind, MAX_OPERATORS, Moderation};
-use crate::hub::channel::operators::{Operators, Right};
+use crate::hub::channel::operators::{OperatorRight, Operators};
 use crate::hub::client::Client;
 use crate::hub::client::account::Account;
 use crate::hub::client::notification::Notification;
@@ -73,7 +73,7 @@ pub(crate) struct Role {
 pub(crate) struct StoredModeration {
     pub(crate) moderation: Moderation,
     /// Operators with an account.
-    pub(crate) operators: Vec<(UserId, Right)>,
+    pub(crate) operators: Vec<(UserId, OperatorRight)>,
 }
 
 impl Channel {
@@ -469,7 +469,7 @@ impl ChannelState {
         let right = |client: &Arc<Client>| self.operators.right(client);
         let of_account = |account| self.operators.account_right(account);
         subject.client.as_ref().and_then(right).or(subject.account.and_then(of_account))
-            == Some(Right::Full)
+            == Some(OperatorRight::Full)
     }
 
     /// The operators who are members, by name.
@@ -486,8 +486,8 @@ impl ChannelState {
         &mut self,
         client: &Arc<Client>,
         name: &ChannelName,
-        right: Right,
-    ) -> Option<(UserId, Right)> {
+        right: OperatorRight,
+    ) -> Option<(UserId, OperatorRight)> {
         client.operates(name.clone());
         self.operators.add(client, right)
     }
@@ -500,10 +500,10 @@ impl ChannelState {
         // member.
         let acts_here = !is_server_operator || self.members.contains_key(&client.id);
         match right {
-            Some(Right::Full) if client.account().is_some() && acts_here => Authority::Full,
+            Some(OperatorRight::Full) if client.account().is_some() && acts_here => Authority::Full,
             _ if is_server_operator => Authority::Server,
-            Some(Right::Full) => Authority::Unregistered,
-            Some(Right::Inherited) => Authority::Inherited,
+            Some(OperatorRight::Full) => Authority::Unregistered,
+            Some(OperatorRight::Inherited) => Authority::Inherited,
             None if self.is_operator(client) => Authority::Inherited,
             None => Authority::None,
         }
@@ -539,14 +539,17 @@ impl ChannelState {
 
     /// Makes an inherited right permanent after a join or leave, and notifies its new owner.
     /// Returns the account whose right is to be stored.
-    pub(super) fn ensure_operator(&mut self, name: &ChannelName) -> Option<(UserId, Right)> {
+    pub(super) fn ensure_operator(
+        &mut self,
+        name: &ChannelName,
+    ) -> Option<(UserId, OperatorRight)> {
         self.operators.forget_gone();
         if !self.operators.is_empty() {
             return None;
         }
         let client = self.oldest().map(Arc::clone)?;
         client.push(Notification::NowOperator { channel: name.clone() });
-        self.grant_operator(&client, name, Right::Inherited)
+        self.grant_operator(&client, name, OperatorRight::Inherited)
     }
 
     /// The list entries that an action removes.
@@ -594,7 +597,9 @@ impl ChannelState {
             ModActionKind::Op(subject) => {
                 changes = !self.is_owned_by(subject);
                 moderation.extend(
-                    subject.account.map(|account| ModerationChange::Operator(account, Right::Full)),
+                    subject
+                        .account
+                        .map(|account| ModerationChange::Operator(account, OperatorRight::Full)),
                 );
             }
             ModActionKind::Deop(subject) => {

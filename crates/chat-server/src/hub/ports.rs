@@ -37,7 +37,7 @@ pub trait CommitLog: Send + Sync {
 /// Hashes passwords and makes tokens.
 pub trait Authenticator: Send + Sync {
     /// Submits a request. Never blocks; the reply comes as a notification.
-    fn ask(&self, question: AuthRequest, asker: &Arc<Client>);
+    fn ask(&self, question: AuthRequest, client: &Arc<Client>);
 
     /// Hashes a password without a client. `done` runs on the hashing thread, or at once if the
     /// queue is full, and must not block.
@@ -57,5 +57,5 @@ pub trait Authenticator: Send + Sync {
 pub trait HistoryReader: Send + Sync {
     /// Submits a query. Never blocks; the result comes as a notification. A client has one query at
     /// a time, which bounds the queue.
-    fn ask(&self, question: HistoryQuery, asker: &Arc<Client>);
+    fn ask(&self, question: HistoryQuery, client: &Arc<Client>);
 }

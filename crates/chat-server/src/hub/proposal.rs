@@ -72,7 +72,7 @@ pub(crate) struct PrivateRecipient {
     pub(crate) user_id: UserId,
     pub(crate) to: UserName,
     /// A permit for each device that is online.
-    pub(crate) rooms: Vec<SendPermit>,
+    pub(crate) permits: Vec<SendPermit>,
     /// Permits for the author's other devices.
     pub(crate) own: Vec<SendPermit>,
     /// The recipient has an account, which gets the message later.
@@ -141,7 +141,7 @@ pub enum StateChange {
 
 /// A change of an account that a client requested.
 pub struct AccountProposal {
-    pub(crate) asker: Arc<Client>,
+    pub(crate) client: Arc<Client>,
     pub(crate) what: AccountUpdate,
     /// The reply once it is stored; with `None` a notification that it is.
     pub(crate) done: Option<OkReply>,

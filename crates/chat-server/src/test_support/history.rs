@@ -18,10 +18,10 @@ const DEADLINE: Duration = Duration::from_mins(1);
 pub(super) struct InlineHistory(pub(super) Mutex<Reader>);
 
 impl HistoryReader for InlineHistory {
-    fn ask(&self, question: HistoryQuery, asker: &Arc<Client>) {
-        let waits = Arc::clone(asker);
+    fn ask(&self, question: HistoryQuery, client: &Arc<Client>) {
+        let waits = Arc::clone(client);
         let cutoff = Cutoff::new(Instant::now() + DEADLINE, move || waits.has_left());
-        let found = answer(&lock(&self.0), question, asker.user_id(), &cutoff);
-        asker.push(Notification::QueryResult(found));
+        let found = answer(&lock(&self.0), question, client.user_id(), &cutoff);
+        client.push(Notification::QueryResult(found));
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn run(config: &Config) -> anyhow::Result<()> {
         StoreLocation::Memory => report.ok("data: nothing is kept on disk")?,
         StoreLocation::Directory(directory) => {
             runs = directory_is_used(directory, &mut report)?;
-            room(directory, &mut report)?;
+            free_space(directory, &mut report)?;
             database(directory, runs, &mut report)?;
         }
     }
@@ -128,7 +128,7 @@ fn directory_is_used(directory: &Path, report: &mut CheckReport) -> io::Result<b
     }
 }
 
-fn room(directory: &Path, report: &mut CheckReport) -> io::Result<()> {
+fn free_space(directory: &Path, report: &mut CheckReport) -> io::Result<()> {
     let existing = directory.ancestors().find(|folder| folder.exists());
     let Some(free) = existing.and_then(free_bytes) else { return Ok(()) };
     let shown = free / (1024 * 1024);

@@ -66,7 +66,7 @@ pub(crate) enum AdminAction {
 /// A command of a server operator. It is stored, or refused, before anyone is notified, and in the
 /// order of submission among proposals.
 pub struct AdminCommand {
-    pub(crate) asker: Issuer,
+    pub(crate) issuer: Issuer,
     pub(crate) what: AdminAction,
     /// For the audit log.
     pub(crate) act: AuditEntry,
@@ -83,7 +83,7 @@ impl AdminCommand {
 
     /// Checks the issuer's right again, which may have been revoked since the submission.
     pub(crate) fn check_policy(&self) -> Result<(), Refusal> {
-        let Issuer::Client(client) = &self.asker else { return Ok(()) };
+        let Issuer::Client(client) = &self.issuer else { return Ok(()) };
         if client.kill_notice().is_some() {
             return Err(Refusal::connection_ended());
         }

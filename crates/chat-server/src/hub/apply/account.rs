@@ -27,7 +27,7 @@ impl Hub {
     /// otherwise a notification.
     pub(crate) fn submit_account_update(
         self: &Arc<Self>,
-        asker: &Arc<Client>,
+        client: &Arc<Client>,
         what: AccountUpdate,
         done: Option<OkReply>,
     ) -> Result<(), Refusal> {
@@ -45,8 +45,10 @@ impl Hub {
             }
             lock(&self.accounts).reserve(name.clone());
         }
-        self.commit_log
-            .submit_account_update(AccountProposal { asker: Arc::clone(asker), what, done }, self);
+        self.commit_log.submit_account_update(
+            AccountProposal { client: Arc::clone(client), what, done },
+            self,
+        );
         Ok(())
     }
 
@@ -56,9 +58,9 @@ impl Hub {
         update: AccountProposal,
         kept: Result<(), Refusal>,
     ) {
-        let AccountProposal { asker, what, done } = update;
+        let AccountProposal { client, what, done } = update;
         match (&kept, what) {
-            (Ok(()), what) => self.apply_to_account(&asker, what),
+            (Ok(()), what) => self.apply_to_account(&client, what),
             (Err(_), AccountUpdate::Register { name, invite, .. }) => {
                 lock(&self.accounts).free(&name);
                 if let Some(invite) = invite {
@@ -68,13 +70,13 @@ impl Hub {
             (Err(_), _) => {}
         }
         match done {
-            Some(done) => asker.push(Notification::Reply(kept.map(|()| done))),
-            None => asker.push(Notification::Committed(kept)),
+            Some(done) => client.push(Notification::Reply(kept.map(|()| done))),
+            None => client.push(Notification::Committed(kept)),
         }
         self.finish_proposal();
     }
 
-    fn apply_to_account(self: &Arc<Self>, asker: &Arc<Client>, what: AccountUpdate) {
+    fn apply_to_account(self: &Arc<Self>, client: &Arc<Client>, what: AccountUpdate) {
         match what {
             AccountUpdate::Register {
                 user_id,
@@ -108,8 +110,8 @@ impl Hub {
                     accounts.add_token(token, user_id, now);
                 }
                 // Unless the client has left meanwhile.
-                if directory.find(&name).is_some_and(|bearer| bearer.id == asker.id) {
-                    asker.set_account(Some(account), user_id);
+                if directory.find(&name).is_some_and(|bearer| bearer.id == client.id) {
+                    client.set_account(Some(account), user_id);
                 }
             }
             AccountUpdate::SignIn { user_id, token, surplus, rehashed, now } => {
@@ -142,7 +144,7 @@ impl Hub {
                 };
                 if let Some(account) = account {
                     account.set_password(&password);
-                    self.notify_devices(&account, Some(asker), || {
+                    self.notify_devices(&account, Some(client), || {
                         Notification::SignedOut(SignOutReason::NewPassword)
                     });
                 }
@@ -151,7 +153,7 @@ impl Hub {
                 let hidden = IgnoredUser { name, user_id: whom };
                 if let Some(account) = self.account_of(user_id) {
                     account.ignore(hidden.clone());
-                    self.notify_devices(&account, Some(asker), || {
+                    self.notify_devices(&account, Some(client), || {
                         Notification::IgnoreList(IgnoreChange::Added(hidden.clone()))
                     });
                 }
@@ -160,7 +162,7 @@ impl Hub {
                 let Some(account) = self.account_of(user_id) else { return };
                 for name in names {
                     account.unignore(&name);
-                    self.notify_devices(&account, Some(asker), || {
+                    self.notify_devices(&account, Some(client), || {
                         Notification::IgnoreList(IgnoreChange::Removed(name.clone(), whom))
                     });
                 }
@@ -175,7 +177,7 @@ impl Hub {
                 }
             }
             AccountUpdate::Forget { user_id } => {
-                self.erase_account(user_id, asker.by(), Some(asker), SignOutReason::Forgotten);
+                self.erase_account(user_id, client.by(), Some(client), SignOutReason::Forgotten);
             }
         }
     }
@@ -185,13 +187,13 @@ impl Hub {
         self: &Arc<Self>,
         user_id: UserId,
         by: Source,
-        asker: Option<&Client>,
+        client: Option<&Client>,
         why: SignOutReason,
     ) {
         let account = lock(&self.accounts).remove(user_id, self.sequence.next());
         self.take_from_channels(user_id, account.as_deref(), by);
         if let Some(account) = account {
-            self.notify_devices(&account, asker, || Notification::SignedOut(why));
+            self.notify_devices(&account, client, || Notification::SignedOut(why));
         }
     }
 

@@ -48,12 +48,12 @@ impl Hub {
     /// Submits a command. The issuer gets the reply once it is stored and applied.
     pub(crate) fn submit_admin_command(
         self: &Arc<Self>,
-        asker: Issuer,
+        issuer: Issuer,
         request: AdminRequest,
         reason: Option<Text>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        let by = asker.name();
+        let by = issuer.name();
         let decision = self.decide(request, by.as_ref(), reason.as_ref(), now)?;
         let Decision { what, did, whom, until } = decision;
         self.in_flight.fetch_add(1, Ordering::SeqCst);
@@ -62,7 +62,7 @@ impl Hub {
             return Err(Refusal::stopping());
         }
         let act = AuditEntry { time: on_the_wall(now), by, did: did.into(), whom, until, reason };
-        self.commit_log.submit_admin_command(Box::new(AdminCommand { asker, what, act }), self);
+        self.commit_log.submit_admin_command(Box::new(AdminCommand { issuer, what, act }), self);
         Ok(())
     }
 
@@ -143,19 +143,19 @@ impl Hub {
         command: Box<AdminCommand>,
         kept: Result<(), Refusal>,
     ) {
-        let AdminCommand { asker, what, act } = *command;
+        let AdminCommand { issuer, what, act } = *command;
         match kept {
             Ok(()) => {
                 log(&what, &act);
                 lock(&self.server_moderation).record(act.clone());
-                let (done, ended) = self.carry_out(&asker, what, act);
-                asker.answer(Ok(done));
+                let (done, ended) = self.carry_out(&issuer, what, act);
+                issuer.answer(Ok(done));
                 // After the reply, so that the issuer sees it first.
                 for (client, ending) in ended {
                     client.end(ending);
                 }
             }
-            Err(refusal) => asker.answer(Err(refusal)),
+            Err(refusal) => issuer.answer(Err(refusal)),
         }
         self.finish_proposal();
     }
@@ -163,7 +163,7 @@ impl Hub {
     /// Also returns the clients to kill.
     fn carry_out(
         self: &Arc<Self>,
-        asker: &Issuer,
+        issuer: &Issuer,
         what: AdminAction,
         act: AuditEntry,
     ) -> (OkReply, Vec<KilledClient>) {
@@ -176,7 +176,7 @@ impl Hub {
                 OkReply::Killed { user, count: ended.len() }
             }
             AdminAction::Announce(text) => {
-                let by = asker.client().map_or(Source::NONE, Client::by);
+                let by = issuer.client().map_or(Source::NONE, Client::by);
                 let event = Event::Announcement { from: act.by, text, time: act.time };
                 let number = self.sequence.next();
                 let told =
@@ -234,7 +234,7 @@ impl Hub {
                 OkReply::Told
             }
             AdminAction::Delete { user_id } => {
-                let by = asker.client().map_or(Source::NONE, Client::by);
+                let by = issuer.client().map_or(Source::NONE, Client::by);
                 self.erase_account(user_id, by, None, SignOutReason::Deleted);
                 OkReply::Told
             }

@@ -75,14 +75,14 @@ impl Hub {
         words: NewMessage,
     ) -> Result<u64, Refusal> {
         let place = Conversation::Private(to.clone());
-        let addressee = whom.and_then(|whom| self.correspondent(author, &whom, to, words.time));
-        let addressee = addressee.map(|to| Recipient::Private(Box::new(to)));
-        self.submit_words(author, from, words, place, addressee)
+        let recipient = whom.and_then(|whom| self.private_recipient(author, &whom, to, words.time));
+        let recipient = recipient.map(|to| Recipient::Private(Box::new(to)));
+        self.submit_words(author, from, words, place, recipient)
     }
 
     /// Reserves a slot in the queues of all recipient devices. A device that reads too slowly
     /// misses the message, unless it is the only one.
-    fn correspondent(
+    fn private_recipient(
         self: &Arc<Self>,
         author: &Arc<Client>,
         whom: &Contact,
@@ -95,28 +95,34 @@ impl Hub {
         };
         let own = if author.account().is_some() { self.devices(author) } else { Vec::new() };
         let mut private = lock(&self.private);
-        let mut rooms = Vec::with_capacity(devices.len());
+        let mut permits = Vec::with_capacity(devices.len());
         let mut refused = None;
         for device in &devices {
-            match private.room(author, device, &to) {
-                Ok(room) => rooms.push(room),
+            match private.permit(author, device, &to) {
+                Ok(permit) => permits.push(permit),
                 Err(refusal) => refused = Some((device, refusal)),
             }
         }
         if let Some((device, refusal)) = refused {
-            if rooms.is_empty() {
+            if permits.is_empty() {
                 return Err(refusal);
             }
             device.mark_missed_private();
         }
         let others = own.iter().filter(|device| device.id != author.id);
-        let own = others.filter_map(|device| private.room(author, device, &to).ok()).collect();
+        let own = others.filter_map(|device| private.permit(author, device, &to).ok()).collect();
         drop(private);
         self.claim_hold(author, now);
         if let Contact::Online(client) = whom {
             self.claim_hold(client, now);
         }
-        Ok(PrivateRecipient { user_id: whom.user_id(), to, rooms, own, waits: whom.has_account() })
+        Ok(PrivateRecipient {
+            user_id: whom.user_id(),
+            to,
+            permits,
+            own,
+            waits: whom.has_account(),
+        })
     }
 
     /// Holds the name for this client until it leaves.
@@ -226,14 +232,14 @@ impl Hub {
         match (settled, to, what) {
             (
                 CommitOutcome::MessageStored(stamp),
-                Ok(Recipient::Private(correspondent)),
+                Ok(Recipient::Private(recipient)),
                 Payload::Message { text, action },
             ) => {
                 self.lines.count(time);
                 self.publish_private(
                     &author,
                     PlacedMessage { stamp, from, text, action },
-                    *correspondent,
+                    *recipient,
                 );
                 author.push_sent(place, stamp);
             }
@@ -331,35 +337,35 @@ impl Hub {
 
     fn publish_private(&self, author: &Arc<Client>, line: PlacedMessage, to: PrivateRecipient) {
         let PlacedMessage { stamp, from, text, action } = line;
-        let PrivateRecipient { to, mut rooms, own, waits, .. } = to;
+        let PrivateRecipient { to, mut permits, own, waits, .. } = to;
         if waits {
-            self.add_newcomers(author, &to, &mut rooms);
+            self.add_newcomers(author, &to, &mut permits);
         }
-        let tell = |with: UserName, rooms: Vec<SendPermit>| {
+        let deliver = |with: UserName, permits: Vec<SendPermit>| {
             let (from, to, text) = (from.clone(), to.clone(), text.clone());
             let event = Event::Private { stamp, with, from, to, text, action, past: false };
-            let told = SequencedEvent::new(event, author.by(), self.sequence.next(), stamp.id);
-            let delivery = Arc::new(Delivery::from(told));
-            for room in rooms {
-                room.send(&delivery);
+            let sequenced = SequencedEvent::new(event, author.by(), self.sequence.next(), stamp.id);
+            let delivery = Arc::new(Delivery::from(sequenced));
+            for permit in permits {
+                permit.send(&delivery);
             }
         };
-        tell(from.clone(), rooms);
+        deliver(from.clone(), permits);
         if !own.is_empty() {
-            tell(to.clone(), own);
+            deliver(to.clone(), own);
         }
     }
 
     /// Adds devices that connected while the message was being stored.
-    fn add_newcomers(&self, author: &Arc<Client>, to: &UserName, rooms: &mut Vec<SendPermit>) {
+    fn add_newcomers(&self, author: &Arc<Client>, to: &UserName, permits: &mut Vec<SendPermit>) {
         let devices: Vec<_> = lock(&self.directory).owners(to).cloned().collect();
         for device in devices {
-            if rooms.iter().any(|room| room.reader().id == device.id) {
+            if permits.iter().any(|permit| permit.reader().id == device.id) {
                 continue;
             }
-            let room = lock(&self.private).room(author, &device, to);
-            match room {
-                Ok(room) => rooms.push(room),
+            let permit = lock(&self.private).permit(author, &device, to);
+            match permit {
+                Ok(permit) => permits.push(permit),
                 Err(_) => device.mark_missed_private(),
             }
         }
@@ -424,7 +430,7 @@ impl Proposal {
                 Ok(())
             }
             Ok(Recipient::Private(to)) => {
-                let is_here = to.rooms.iter().any(|room| !room.reader().has_left());
+                let is_here = to.permits.iter().any(|permit| !permit.reader().has_left());
                 if is_here || to.waits {
                     Ok(())
                 } else {

@@ -13,7 +13,7 @@ use chat_proto::time::Timestamp;
 use crate::hub::Hub;
 use crate::hub::channel::mod_action::{AccessContext, ModerationChange};
 use crate::hub::channel::moderation::ListKind;
-use crate::hub::channel::operators::Right;
+use crate::hub::channel::operators::OperatorRight;
 use crate::hub::channel::{Channel, ChannelState, RingReader};
 use crate::hub::client::Client;
 use crate::hub::client::notification::{Kick, KickCause, Notification};
@@ -144,7 +144,7 @@ impl Hub {
         let channel = Arc::new(channel);
         let (entry, ring, account) = {
             let mut state = channel.state();
-            let account = state.grant_operator(client, name, Right::Full);
+            let account = state.grant_operator(client, name, OperatorRight::Full);
             state.floor = last_line;
             state.topic_by = client.account().filter(|_| topic.is_some());
             for setting in &self.bounds.new_channels {
@@ -178,7 +178,7 @@ impl Hub {
     pub(super) fn record_operator(
         self: &Arc<Self>,
         channel: &Arc<Channel>,
-        account: Option<(UserId, Right)>,
+        account: Option<(UserId, OperatorRight)>,
     ) {
         if let Some((account, right)) = account {
             self.index_account(Some(account), channel);

@@ -18,7 +18,7 @@ use crate::hub::channel::mod_action::{
     ModerationChange,
 };
 use crate::hub::channel::moderation::{ListEntry, ListKind};
-use crate::hub::channel::operators::Right;
+use crate::hub::channel::operators::OperatorRight;
 use crate::hub::channel::table::ChannelTable;
 use crate::hub::channel::{Channel, ChannelState};
 use crate::hub::client::Client;
@@ -451,9 +451,9 @@ fn grant_operator(
     if let Some(client) = &subject.client {
         changed = !state.is_owned_by(subject);
         // That of an account is stored with the action.
-        state.grant_operator(client, &channel, Right::Full);
+        state.grant_operator(client, &channel, OperatorRight::Full);
     } else if let Some(account) = subject.account {
-        changed = state.operators.add_account(account, Right::Full);
+        changed = state.operators.add_account(account, OperatorRight::Full);
     }
     if changed {
         let by = cx.by_name.clone();

@@ -14,7 +14,7 @@ use chat_proto::time::Timestamp;
 
 use crate::hub::admin::command::AuditEntry;
 use crate::hub::channel::moderation::{FilterVerdict, ListEntry, ListKind, Settings};
-use crate::hub::channel::operators::Right;
+use crate::hub::channel::operators::OperatorRight;
 use crate::hub::client::Client;
 use crate::hub::id::UserDetails;
 use crate::hub::id::{NameRecord, UserId};
@@ -243,7 +243,7 @@ pub(crate) enum ModerationChange {
     /// The setting's name and value.
     Setting(&'static str, String),
     /// Makes an account an operator.
-    Operator(UserId, Right),
+    Operator(UserId, OperatorRight),
     RemoveOperator(UserId),
     /// Removes an account's membership.
     RemoveMember(UserId),

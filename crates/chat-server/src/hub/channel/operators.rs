@@ -7,7 +7,7 @@ use crate::hub::id::UserId;
 
 /// How an operator got the right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Right {
+pub(crate) enum OperatorRight {
     /// Inherited by the member of longest standing when no operator was left. It moderates and
     /// never destroys.
     Inherited,
@@ -19,14 +19,14 @@ pub(crate) enum Right {
 /// the system.
 #[derive(Default)]
 pub(in crate::hub) struct Operators {
-    accounts: Vec<(UserId, Right)>,
+    accounts: Vec<(UserId, OperatorRight)>,
     /// Also while they are in other channels.
-    people: Vec<(Arc<Client>, Right)>,
+    people: Vec<(Arc<Client>, OperatorRight)>,
 }
 
 impl Operators {
     /// Restores the stored ones.
-    pub(in crate::hub) fn kept(accounts: Vec<(UserId, Right)>) -> Self {
+    pub(in crate::hub) fn kept(accounts: Vec<(UserId, OperatorRight)>) -> Self {
         Self { accounts, people: Vec::new() }
     }
 
@@ -39,12 +39,12 @@ impl Operators {
     }
 
     /// The right of an account.
-    pub(in crate::hub) fn account_right(&self, account: UserId) -> Option<Right> {
+    pub(in crate::hub) fn account_right(&self, account: UserId) -> Option<OperatorRight> {
         self.accounts.iter().find(|(other, _)| *other == account).map(|(_, right)| *right)
     }
 
     /// The right of a client, by its account or as a guest.
-    pub(in crate::hub) fn right(&self, client: &Client) -> Option<Right> {
+    pub(in crate::hub) fn right(&self, client: &Client) -> Option<OperatorRight> {
         let by_account = client.account().and_then(|account| self.account_right(account));
         by_account.or_else(|| {
             self.present().find(|(other, _)| other.id == client.id).map(|(_, right)| *right)
@@ -71,7 +71,7 @@ impl Operators {
         self.accounts.len() + self.present().count()
     }
 
-    fn present(&self) -> impl Iterator<Item = &(Arc<Client>, Right)> {
+    fn present(&self) -> impl Iterator<Item = &(Arc<Client>, OperatorRight)> {
         self.people.iter().filter(|(operator, _)| !operator.has_left())
     }
 
@@ -79,13 +79,13 @@ impl Operators {
     pub(in crate::hub) fn add(
         &mut self,
         client: &Arc<Client>,
-        right: Right,
-    ) -> Option<(UserId, Right)> {
+        right: OperatorRight,
+    ) -> Option<(UserId, OperatorRight)> {
         if let Some(account) = client.account() {
             return self.add_account(account, right).then_some((account, right));
         }
         match self.people.iter_mut().find(|(other, _)| other.id == client.id) {
-            Some((_, had)) if right == Right::Full => *had = right,
+            Some((_, had)) if right == OperatorRight::Full => *had = right,
             Some(_) => {}
             None => self.people.push((Arc::clone(client), right)),
         }
@@ -93,9 +93,11 @@ impl Operators {
     }
 
     /// Grants an account the right; returns whether that is a change.
-    pub(in crate::hub) fn add_account(&mut self, account: UserId, right: Right) -> bool {
+    pub(in crate::hub) fn add_account(&mut self, account: UserId, right: OperatorRight) -> bool {
         match self.accounts.iter_mut().find(|(other, _)| *other == account) {
-            Some((_, had)) if *had == Right::Inherited && right == Right::Full => *had = right,
+            Some((_, had)) if *had == OperatorRight::Inherited && right == OperatorRight::Full => {
+                *had = right;
+            }
             Some(_) => return false,
             None => self.accounts.push((account, right)),
         }
@@ -107,7 +109,7 @@ impl Operators {
         &mut self,
         client: &Client,
         account: UserId,
-    ) -> Option<(UserId, Right)> {
+    ) -> Option<(UserId, OperatorRight)> {
         let at = self.people.iter().position(|(operator, _)| operator.id == client.id)?;
         let (_, right) = self.people.remove(at);
         self.add_account(account, right).then_some((account, right))

@@ -75,7 +75,7 @@ impl PrivateChats {
     /// # Errors
     ///
     /// `user-busy` if the queue is full.
-    pub(in crate::hub) fn room(
+    pub(in crate::hub) fn permit(
         &mut self,
         from: &Arc<Client>,
         to: &Arc<Client>,
@@ -86,9 +86,9 @@ impl PrivateChats {
         let queue = self.queues.get(&(to.id, from.id)).ok_or_else(busy)?;
         let permit = queue.clone().try_reserve_owned().map_err(|_| busy())?;
         let waiting = to.private_lines.fetch_add(1, Ordering::AcqRel);
-        let room = SendPermit { permit: Some(permit), to: Arc::clone(to) };
+        let permit = SendPermit { permit: Some(permit), to: Arc::clone(to) };
         let most = if is_much_alive() { FEW_WAITING_FOR_ONE } else { MAX_WAITING_FOR_ONE };
-        if waiting < most { Ok(room) } else { Err(busy()) }
+        if waiting < most { Ok(permit) } else { Err(busy()) }
     }
 
     /// Creates the pair of two clients if there is none; `None` if the other takes no more
@@ -167,9 +167,10 @@ mod tests {
         let mut chats = PrivateChats::default();
         let (alice, bob, carol) = (client(1), client(2), client(3));
         let name = UserName::new("bob").unwrap();
-        let rooms: Vec<_> = (0..1000).map_while(|_| chats.room(&alice, &bob, &name).ok()).collect();
-        assert_eq!(rooms.len(), MAX_WAITING_LINES);
-        assert!(chats.room(&carol, &bob, &name).is_ok());
+        let permits: Vec<_> =
+            (0..1000).map_while(|_| chats.permit(&alice, &bob, &name).ok()).collect();
+        assert_eq!(permits.len(), MAX_WAITING_LINES);
+        assert!(chats.permit(&carol, &bob, &name).is_ok());
     }
 
     #[test]
@@ -179,11 +180,11 @@ mod tests {
         let name = UserName::new("somebody").unwrap();
         let others: Vec<_> = (1..=200).map(client).collect();
         for other in &others {
-            chats.room(&alice, other, &name).unwrap();
+            chats.permit(&alice, other, &name).unwrap();
         }
         assert_eq!(chats.partners(alice.id).len(), MAX_PAIRS);
         assert_eq!(chats.queues.len(), 2 * MAX_PAIRS);
-        assert!(chats.room(&alice, &others[0], &name).is_ok());
+        assert!(chats.permit(&alice, &others[0], &name).is_ok());
         chats.depart(alice.id);
         assert!(chats.queues.is_empty() && chats.partners.is_empty());
     }
@@ -193,13 +194,13 @@ mod tests {
         let mut chats = PrivateChats::default();
         let bob = client(0);
         let name = UserName::new("bob").unwrap();
-        let rooms: Vec<_> = (1..=50)
+        let permits: Vec<_> = (1..=50)
             .map(client)
             .flat_map(|other| std::iter::repeat_n(other, 100))
-            .filter_map(|other| chats.room(&other, &bob, &name).ok())
+            .filter_map(|other| chats.permit(&other, &bob, &name).ok())
             .collect();
-        assert_eq!(rooms.len(), MAX_WAITING_FOR_ONE);
-        drop(rooms);
-        assert_eq!(bob.private_lines.load(Ordering::Acquire), 0, "unused room is given back");
+        assert_eq!(permits.len(), MAX_WAITING_FOR_ONE);
+        drop(permits);
+        assert_eq!(bob.private_lines.load(Ordering::Acquire), 0, "unused permit is given back");
     }
 }
