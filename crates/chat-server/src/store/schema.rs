@@ -5,14 +5,14 @@ use rusqlite::Connection;
 use super::{BUSY, Durability, OpenError, StoreError, StoreLocation, identity};
 
 /// Identifies databases of this program (`PRAGMA application_id`): "chat".
-const APPLICATION: i32 = 0x6368_6174;
+pub(super) const APPLICATION: i32 = 0x6368_6174;
 
 /// The full-text index, without a copy of the texts.
 pub(super) const INDEX: &str =
     "fts5 (text, author, content='', columnsize=0, tokenize='unicode61 remove_diacritics 2')";
 
 /// Each migrates from the version before. Released migrations never change.
-const MIGRATIONS: [&str; KNOWN as usize] = [
+pub(super) const MIGRATIONS: [&str; KNOWN as usize] = [
     include_str!("schema/0001_lines.sql"),
     include_str!("schema/0002_accounts.sql"),
     include_str!("schema/0003_channels.sql"),
@@ -27,7 +27,7 @@ const MIGRATIONS: [&str; KNOWN as usize] = [
 ];
 
 /// The version of this program.
-const KNOWN: u32 = 11;
+pub(super) const KNOWN: u32 = 11;
 
 /// Configures a writing connection and migrates its database.
 pub(super) fn prepare(

@@ -119,3 +119,26 @@ fn words_indexed_by_an_earlier_version_are_folded_again() {
     assert!(search(&reader, &[("strasse", false)]).is_empty());
     assert_eq!(reader.faults().unwrap(), Vec::<String>::new());
 }
+
+/// `check` of a store whose start was killed between two migrations said "no such column".
+#[test]
+fn a_store_between_two_migrations_has_no_faults_and_starts() {
+    for version in 1..schema::KNOWN {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = Connection::open(folder.path().join(FILE)).unwrap();
+        connection.pragma_update(None, "journal_mode", "wal").unwrap();
+        for migration in &schema::MIGRATIONS[..version as usize] {
+            connection.execute_batch(migration).unwrap();
+        }
+        connection.pragma_update(None, "application_id", schema::APPLICATION).unwrap();
+        connection.pragma_update(None, "user_version", version).unwrap();
+        drop(connection);
+        let none = Vec::<String>::new();
+        for opened in [Store::open_to_check(folder.path()), Store::open_to_copy(folder.path())] {
+            assert_eq!(opened.unwrap().faults().unwrap(), none, "version {version}");
+        }
+        let place = StoreLocation::Directory(folder.path().to_owned());
+        drop(Store::open(&place, Durability::Machine).unwrap());
+        assert_eq!(Store::open_to_read(folder.path()).unwrap().faults().unwrap(), none);
+    }
+}
