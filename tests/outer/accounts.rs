@@ -280,6 +280,39 @@ async fn a_channel_of_an_erased_operator_passes_to_another_member() {
 }
 
 #[tokio::test]
+async fn an_erasure_continues_after_a_kill_while_messages_are_stored() {
+    const WORD: &str = "qxyzzyq";
+    let data = tempfile::tempdir().unwrap();
+    let setup = ServerSetup::unpaced().keeping(data.path());
+    let mut server = setup.start().await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
+    alice.ask_json(&format!("/register {PASSWORD}")).await;
+    alice.ask_json("/create dev").await;
+    for n in 0..600 {
+        alice.ask_json(&format!("{WORD} {n}")).await;
+    }
+    assert_eq!(alice.ask_json(&format!("/forget {PASSWORD}")).await.1["type"], "ok");
+    server.kill().await;
+    let server = setup.start().await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
+    bob.ask_json("/enter dev").await;
+    let is_left = || {
+        let files =
+            ["recent.db", "recent.db-wal"].map(|name| std::fs::read(data.path().join(name)));
+        let holds = |bytes: Vec<u8>| bytes.windows(WORD.len()).any(|some| some == WORD.as_bytes());
+        files.into_iter().flatten().any(holds)
+    };
+    let mut stored = 0;
+    while is_left() {
+        assert_eq!(bob.ask_json("meanwhile").await.1["type"], "ok");
+        stored += 1;
+        assert!(stored < 100_000, "it comes to an end");
+    }
+    let (rows, _) = bob.ask_json("/history dev 50").await;
+    assert!(!format!("{rows:?}").contains(WORD), "{rows:?}");
+}
+
+#[tokio::test]
 async fn departures_and_entries_survive_a_kill() {
     for round in 0..5 {
         let data = tempfile::tempdir().unwrap();

@@ -91,6 +91,7 @@ pub use self::cutoff::Cutoff;
 pub use self::error::{Mismatch, OpenError, StoreError, StoreErrorKind};
 use self::files::OpenFiles;
 use self::lock::{TRIES, lock, pause};
+pub use self::memtable::{Chore, ChoreReport, Progress};
 use self::memtable::{Journal, Memtable, is_flushed};
 pub use self::mention::MentionQuery;
 pub use self::paths::free_bytes;

@@ -508,9 +508,19 @@ impl Committer {
         if self.failing { 0 } else { self.book.waiting().max(usize::from(self.sweep.waits())) }
     }
 
-    /// Whether an account can be deleted quickly. If not, another thread prepares it.
-    pub(super) fn may_erase(&self) -> bool {
-        self.book.is_short()
+    /// The last row of the journal.
+    pub(super) fn last_row(&self) -> i64 {
+        self.book.last_row()
+    }
+
+    /// Whether the tables have what was stored up to this row of the journal. If not, the flushing
+    /// thread hurries.
+    pub(super) fn may_erase(&self, row: i64) -> bool {
+        let is_put = self.book.is_put(row);
+        if !is_put {
+            self.book.hurry();
+        }
+        is_put
     }
 
     /// Whether the sweep has work.
@@ -518,10 +528,10 @@ impl Committer {
         !self.failing && self.sweep.has_more(&self.book)
     }
 
-    /// One small step of the sweep.
+    /// Takes the result of the last chore, and starts the next.
     pub(super) fn sweep_step(&mut self, hub: &Hub) {
         self.progress.enter(CommitStage::Disk);
-        if let Err(failure) = self.sweep.plan(&mut self.book, &mut self.index, hub) {
+        if let Err(failure) = self.sweep.step(&mut self.book, &mut self.index, hub) {
             tracing::warn!("can't delete expired messages now: {failure}");
             self.sweep.rest();
         }

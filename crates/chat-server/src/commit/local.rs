@@ -36,9 +36,6 @@ use crate::util::work_queue::{Popped, Priority, Wait, WorkQueue, lower_priority}
 /// ring.
 const BATCH: usize = 256;
 
-/// Under constant load, one sweep step follows so many batches.
-const BATCHES_BEFORE_TIDYING: u32 = 16;
-
 /// After a commit that takes longer than this, the next ones belong to the commit thread, so tasks
 /// rarely wait for a slow disk.
 const QUICK: Duration = Duration::from_millis(5);
@@ -51,8 +48,8 @@ const ALONE: Duration = Duration::from_micros(20);
 /// a slow disk.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Maximum delay of an account deletion, which waits for the journal to be short.
-const ERASING_WAITS: Duration = Duration::from_secs(1);
+/// Maximum delay of an account deletion, which waits until earlier messages are in the tables.
+const ERASING_WAITS: Duration = Duration::from_secs(5);
 
 /// The commit log of a single server.
 pub struct LocalLog {
@@ -62,7 +59,7 @@ pub struct LocalLog {
 
 struct Threads {
     order: JoinHandle<()>,
-    /// Moves messages to the store's tables.
+    /// Moves messages to the store's tables, and does the chores.
     flush: (Arc<Flusher>, JoinHandle<()>),
 }
 
@@ -93,10 +90,18 @@ struct CommitterState {
     threaded: u32,
     /// When the last batch ended.
     last: Option<Instant>,
-    /// Delayed account deletions, with the start of the delay.
-    erasing: VecDeque<(CommitWork, Instant)>,
+    /// Delayed account deletions.
+    erasing: VecDeque<DelayedErasure>,
     /// Work that waits for moderation actions before it.
     turns: WorkTurns<CommitWork>,
+}
+
+/// A delayed account deletion.
+struct DelayedErasure {
+    work: CommitWork,
+    since: Instant,
+    /// The last row of the journal at that time.
+    row: i64,
 }
 
 /// Work between the batches.
@@ -147,10 +152,10 @@ impl LocalLog {
             runtime: OnceLock::new(),
         });
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
-        let theirs = Arc::clone(&flusher);
+        let (theirs, log) = (Arc::clone(&flusher), Arc::clone(&shared));
         let flush = thread("flush").spawn(move || {
             lower_priority(Priority::Low);
-            theirs.run();
+            theirs.run(|| log.queue.add(CommitWork::Chores));
         })?;
         let theirs = Arc::clone(&shared);
         let order = thread("order").spawn(move || theirs.run())?;
@@ -257,7 +262,6 @@ impl SharedLog {
     }
 
     fn run(&self) {
-        let mut batches = 0;
         let mut chores = PendingChores::default();
         let (mut erases, mut has_turns) = (false, false);
         loop {
@@ -277,7 +281,6 @@ impl SharedLog {
                     let works = state.turns.next(works, CommitWork::scope);
                     self.queue_read_markers(&mut state.committer);
                     state.run(works);
-                    batches += 1;
                 }
                 Popped::Nothing => {
                     let works = state.put_off(Vec::new());
@@ -286,22 +289,19 @@ impl SharedLog {
                         self.queue_read_markers(&mut state.committer);
                         state.run(works);
                     }
-                    batches = BATCHES_BEFORE_TIDYING;
                 }
                 Popped::Closed => {
                     self.queue_read_markers(&mut state.committer);
                     let mut works = state.turns.rest();
-                    works.extend(state.erasing.drain(..).map(|(work, _)| work));
+                    works.extend(state.erasing.drain(..).map(|waiting| waiting.work));
                     state.run(works);
                     state.committer.close();
                     return;
                 }
             }
-            if batches >= BATCHES_BEFORE_TIDYING
-                && state.committer.has_sweep()
+            if state.committer.has_sweep()
                 && let Some(hub) = state.hub.upgrade()
             {
-                batches = 0;
                 state.committer.sweep_step(&hub);
             }
             chores = state.chores();
@@ -373,8 +373,8 @@ impl SharedLog {
 }
 
 impl CommitterState {
-    /// Delays account deletions until the journal is short, since they rewrite it, or until
-    /// [`ERASING_WAITS`] is over. Returns the work that may run now.
+    /// Delays account deletions until earlier messages are in the tables, since a deletion flushes
+    /// the rest, or until [`ERASING_WAITS`] is over. Returns the work that may run now.
     fn put_off(&mut self, works: Vec<CommitWork>) -> Vec<CommitWork> {
         let erases = |work: &CommitWork| matches!(work, CommitWork::Item(item, _) if item.erases());
         if self.erasing.is_empty() && !works.iter().any(erases) {
@@ -382,10 +382,14 @@ impl CommitterState {
         }
         let now = Instant::now();
         let (erasing, mut ready): (Vec<_>, Vec<_>) = works.into_iter().partition(erases);
-        self.erasing.extend(erasing.into_iter().map(|work| (work, now)));
-        let waits = self.erasing.front().map(|(_, since)| now.duration_since(*since));
-        if self.committer.may_erase() || waits.is_some_and(|waits| waits >= ERASING_WAITS) {
-            ready.extend(self.erasing.drain(..).map(|(work, _)| work));
+        let row = self.committer.last_row();
+        let waiting = |work| DelayedErasure { work, since: now, row };
+        self.erasing.extend(erasing.into_iter().map(waiting));
+        while let Some(DelayedErasure { work, .. }) = self.erasing.pop_front_if(|waiting| {
+            self.committer.may_erase(waiting.row)
+                || now.duration_since(waiting.since) >= ERASING_WAITS
+        }) {
+            ready.push(work);
         }
         ready
     }

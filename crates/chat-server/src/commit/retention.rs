@@ -1,9 +1,11 @@
 //! Deletes expired messages without delaying commits.
 //!
-//! The floor of a conversation hides them at once; they are deleted in small steps between the
-//! batches.
+//! The floor of a conversation hides them at once. They are deleted later, by chores of the
+//! flushing thread; so are the messages of deleted accounts and of purges. The committer starts the
+//! chores, one at a time.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::{Duration, Instant};
 
 use chat_proto::id::MessageId;
 use chat_proto::name::ChannelName;
@@ -12,22 +14,16 @@ use chat_proto::time::Timestamp;
 use super::conversation_index::ConversationIndex;
 use crate::hub::Hub;
 use crate::hub::id::ConversationKey;
-use crate::store::{AccountOp, StoreError, WriteOp, Writer};
-
-/// Messages deleted by one step, in some milliseconds.
-const LINES_A_STEP: usize = 200;
-
-/// Messages marked as hidden by one step, in about a millisecond.
-const HIDDEN_A_STEP: usize = 200;
-
-/// Messages redacted by one step: each is overwritten in the index too, which is slow.
-const ERASED_A_STEP: usize = 8;
-
-/// Messages whose age one step checks.
-const LOOKED_A_STEP: usize = 5_000;
+use crate::store::{AccountOp, Chore, ChoreReport, Progress, StoreError, WriteOp, Writer};
 
 /// Conversations checked by one step.
 const CONVERSATIONS_A_STEP: usize = 32;
+
+/// When the journal can't be wiped yet, it is tried again after this time.
+const WIPE_AGAIN: Duration = Duration::from_millis(200);
+
+/// Pause after a failure.
+const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
 
 const DAY_MILLIS: i64 = 24 * 3_600_000;
 
@@ -60,6 +56,18 @@ impl Retention {
     }
 }
 
+/// A chore in progress, and what it is for.
+enum Running {
+    Purge,
+    Redact,
+    /// Up to this row.
+    Wipe(i64),
+    Sweep(ConversationKey),
+    Forget,
+    ForgetOnce,
+    FindOld(ConversationKey),
+}
+
 /// The pending work of the sweep.
 pub(super) struct RetentionSweep {
     retention: Retention,
@@ -76,6 +84,15 @@ pub(super) struct RetentionSweep {
     /// Deleted accounts whose messages are redacted, each with the last journal row that may have
     /// one.
     erased: VecDeque<(u64, i64)>,
+    /// Those without messages, of which the journal's files may still have something.
+    redacted: Vec<(u64, i64)>,
+    wipe_at: Option<Instant>,
+    /// After a failure.
+    rests_until: Option<Instant>,
+    /// Numbers of deleted conversations of which something is left.
+    forgotten: VecDeque<u32>,
+    /// The chore in progress.
+    running: Option<Running>,
     /// Purges with messages to be marked as hidden, at most.
     purges: usize,
     /// Keys of `/once` before this moment expire.
@@ -93,6 +110,11 @@ impl RetentionSweep {
             low_known: HashSet::new(),
             swept: VecDeque::new(),
             erased: VecDeque::new(),
+            redacted: Vec::new(),
+            wipe_at: None,
+            rests_until: None,
+            forgotten: VecDeque::new(),
+            running: None,
             purges: 0,
             once_before: None,
         }
@@ -105,8 +127,17 @@ impl RetentionSweep {
         self.once_before = Some(now.0.saturating_sub(once_millis));
     }
 
+    /// Whether [`RetentionSweep::step`] has something to do now.
     pub(super) fn has_more(&self, writer: &Writer) -> bool {
+        if self.running.is_some() {
+            return writer.has_report();
+        }
+        if self.rests_until.is_some_and(|until| Instant::now() < until) {
+            return false;
+        }
         self.purges > 0
+            || self.may_wipe()
+            || !self.forgotten.is_empty()
             || self.erased.front().is_some_and(|(_, row)| writer.is_put(*row))
             || self.swept.front().is_some_and(|(_, row)| writer.is_put(*row))
             || !self.aged.is_empty()
@@ -115,18 +146,28 @@ impl RetentionSweep {
             || self.once_before.is_some()
     }
 
-    /// Whether work waits until earlier messages are in the tables.
+    /// Whether work waits for something: earlier messages must be in the tables, or a failure is
+    /// over.
     pub(super) fn waits(&self) -> bool {
-        !self.erased.is_empty() || !self.swept.is_empty()
+        self.purges > 0
+            || !self.erased.is_empty()
+            || !self.swept.is_empty()
+            || !self.redacted.is_empty()
     }
 
-    /// Drops the pending work until the next sweep.
+    fn may_wipe(&self) -> bool {
+        !self.redacted.is_empty() && self.wipe_at.is_none_or(|at| Instant::now() >= at)
+    }
+
+    /// Drops the pending work until the next sweep; what it can't find again waits for a moment.
     pub(super) fn rest(&mut self) {
+        self.rests_until = Some(Instant::now() + AFTER_A_FAILURE);
         self.aged_from = None;
         self.aged.clear();
         self.low.clear();
         self.low_known.clear();
         self.swept.clear();
+        self.forgotten.clear();
         self.once_before = None;
     }
 
@@ -194,37 +235,67 @@ impl RetentionSweep {
         }
     }
 
-    /// One step, of some milliseconds.
-    pub(super) fn plan(
+    /// Takes the result of the last chore, and starts the next.
+    pub(super) fn step(
         &mut self,
         writer: &mut Writer,
         index: &mut ConversationIndex,
         hub: &Hub,
     ) -> Result<(), StoreError> {
+        if let Some(running) = self.running.take() {
+            let Some(report) = writer.take_report() else {
+                self.running = Some(running);
+                return Ok(());
+            };
+            self.finish(running, report?, writer, index, hub)?;
+        }
+        if let Some((chore, running)) = self.next(writer, index)? {
+            writer.start_chore(chore);
+            self.running = Some(running);
+        }
+        Ok(())
+    }
+
+    fn next(
+        &mut self,
+        writer: &mut Writer,
+        index: &mut ConversationIndex,
+    ) -> Result<Option<(Chore, Running)>, StoreError> {
         if self.purges > 0 {
-            // Some names had nothing to hide, or were pending already.
-            self.purges = writer.purge_some(HIDDEN_A_STEP)?;
-            return Ok(());
+            return Ok(Some((Chore::Purge, Running::Purge)));
         }
         if let Some((party, row)) = self.erased.front().copied()
             && writer.is_put(row)
         {
-            if !writer.redact(party, ERASED_A_STEP)? {
-                writer.commit(&[AccountOp::Redacted { party }.into()])?;
-                self.erased.pop_front();
-            }
-            return Ok(());
+            return Ok(Some((Chore::Redact { party }, Running::Redact)));
+        }
+        if self.may_wipe() {
+            let row = self.redacted.iter().map(|(_, row)| *row).max().unwrap_or_default();
+            return Ok(Some((Chore::Wipe { row }, Running::Wipe(row))));
         }
         if let Some((key, row)) = self.swept.front().cloned()
             && writer.is_put(row)
         {
-            forget(&key, writer, index)?;
+            let left = forget(&key, writer, index)?;
+            self.forgotten.extend(left);
             self.swept.pop_front();
             self.low_known.remove(&key);
-            return Ok(());
+        }
+        if let Some(number) = self.forgotten.front().copied() {
+            return Ok(Some((Chore::Forget { number }, Running::Forget)));
         }
         if let Some(key) = self.low.front().cloned() {
-            return self.delete(&key, writer, index, hub);
+            let Some(entry) = index.entry(&key) else {
+                self.low.pop_front();
+                self.low_known.remove(&key);
+                return Ok(None);
+            };
+            let (number, last) = (entry.number, entry.last);
+            if entry.is_over() && entry.floor < last {
+                writer.raise_floor(number, last)?;
+                index.raise(&key, last);
+            }
+            return Ok(Some((Chore::Sweep { number }, Running::Sweep(key))));
         }
         if self.aged.is_empty()
             && let Some(number) = self.aged_from
@@ -234,101 +305,145 @@ impl RetentionSweep {
             self.aged.extend(some.into_iter().map(|(_, key)| key.clone()));
         }
         if !self.aged.is_empty() {
-            let some = self.aged.len().min(CONVERSATIONS_A_STEP);
-            let some: Vec<_> = self.aged.drain(..some).collect();
-            for key in some {
-                self.look_at(key, writer, index)?;
-            }
-            return Ok(());
+            return self.look_at_some(writer, index);
         }
-        if let Some(time) = self.once_before
-            && writer.forget_once_before(time, LINES_A_STEP)? < LINES_A_STEP
-        {
-            self.once_before = None;
-        }
-        Ok(())
+        Ok(self.once_before.map(|before| (Chore::ForgetOnce { before }, Running::ForgetOnce)))
     }
 
-    /// Raises a conversation's floor past messages that are too old or too many.
-    fn look_at(
+    fn finish(
         &mut self,
-        key: ConversationKey,
-        writer: &mut Writer,
-        index: &mut ConversationIndex,
-    ) -> Result<(), StoreError> {
-        let Some(entry) = index.entry(&key) else { return Ok(()) };
-        let keep = self.retention.of(&key);
-        let mut floor = entry.floor;
-        if let Some(most) = keep.lines {
-            floor = floor.max(entry.last.saturating_sub(most));
-        }
-        if let Some(days) = keep.days {
-            let oldest = self.now.0.saturating_sub(i64::from(days).saturating_mul(DAY_MILLIS));
-            let (last, more) = writer.last_before(entry.number, floor, oldest, LOOKED_A_STEP)?;
-            floor = last;
-            if more {
-                self.aged.push_back(key.clone());
-            }
-        }
-        if entry.is_over() {
-            floor = entry.last;
-        }
-        if floor > entry.floor {
-            writer.raise_floor(entry.number, floor)?;
-            index.raise(&key, floor);
-        }
-        // Also those left over by an earlier process.
-        if floor > 0
-            || index.entry(&key).is_some_and(super::conversation_index::ConversationEntry::is_over)
-        {
-            self.lower(key);
-        }
-        Ok(())
-    }
-
-    /// Deletes some messages below the floor; an ended conversation goes with its last message.
-    fn delete(
-        &mut self,
-        key: &ConversationKey,
+        running: Running,
+        ChoreReport { progress, value }: ChoreReport,
         writer: &mut Writer,
         index: &mut ConversationIndex,
         hub: &Hub,
     ) -> Result<(), StoreError> {
-        if let Some(entry) = index.entry(key) {
-            if entry.is_over() && entry.floor < entry.last {
-                let last = entry.last;
-                writer.raise_floor(entry.number, last)?;
-                index.raise(key, last);
-                return Ok(());
+        let is_done = progress == Progress::Done;
+        match running {
+            // Some names had nothing to hide, or were pending already.
+            Running::Purge => self.purges = usize::try_from(value).unwrap_or(usize::MAX),
+            Running::FindOld(key) => {
+                if progress == Progress::Later {
+                    self.aged.push_back(key.clone());
+                }
+                self.raise_floors(vec![(key, value)], writer, index)?;
             }
-            if writer.sweep(entry.number, LINES_A_STEP)? == LINES_A_STEP {
-                return Ok(());
+            Running::Wipe(_) if progress == Progress::Later => {
+                self.wipe_at = Some(Instant::now() + WIPE_AGAIN);
             }
-            if entry.is_over() {
-                // It stays in the set until it is removed.
-                self.low.pop_front();
-                self.swept.push_back((key.clone(), writer.last_row()));
-                return Ok(());
+            Running::Sweep(key) if is_done => self.is_swept(key, writer, index, hub),
+            Running::Redact if is_done => self.redacted.extend(self.erased.pop_front()),
+            Running::Wipe(row) if is_done => {
+                let done = |(_, last): &(u64, i64)| *last <= row;
+                let parties = self.redacted.iter().filter(|one| done(one)).map(|(party, _)| *party);
+                let entries: Vec<_> =
+                    parties.map(|party| AccountOp::Redacted { party }.into()).collect();
+                writer.commit(&entries)?;
+                self.redacted.retain(|one| !done(one));
             }
-            if let ConversationKey::Channel(name) = key {
-                hub.forget_lines(name, MessageId(entry.floor));
+            Running::Forget if is_done => drop(self.forgotten.pop_front()),
+            Running::ForgetOnce if is_done => self.once_before = None,
+            Running::Sweep(_)
+            | Running::Redact
+            | Running::Wipe(_)
+            | Running::Forget
+            | Running::ForgetOnce => {}
+        }
+        Ok(())
+    }
+
+    /// Looks at some conversations. Returns the chore for one whose messages expire by their age.
+    fn look_at_some(
+        &mut self,
+        writer: &mut Writer,
+        index: &mut ConversationIndex,
+    ) -> Result<Option<(Chore, Running)>, StoreError> {
+        let mut floors = Vec::new();
+        let mut chore = None;
+        for _ in 0..CONVERSATIONS_A_STEP {
+            let Some(key) = self.aged.pop_front() else { break };
+            let Some(entry) = index.entry(&key) else { continue };
+            let keep = self.retention.of(&key);
+            let mut floor = entry.floor;
+            if let Some(most) = keep.lines {
+                floor = floor.max(entry.last.saturating_sub(most));
+            }
+            if let Some(days) = keep.days {
+                let oldest = self.now.0.saturating_sub(i64::from(days).saturating_mul(DAY_MILLIS));
+                let find = Chore::FindOld { number: entry.number, after: floor, before: oldest };
+                chore = Some((find, Running::FindOld(key)));
+                break;
+            }
+            floors.push((key, floor));
+        }
+        self.raise_floors(floors, writer, index)?;
+        Ok(chore)
+    }
+
+    /// Raises floors of conversations, in one commit.
+    fn raise_floors(
+        &mut self,
+        floors: Vec<(ConversationKey, u64)>,
+        writer: &mut Writer,
+        index: &mut ConversationIndex,
+    ) -> Result<(), StoreError> {
+        let mut raised = Vec::new();
+        let mut entries = Vec::new();
+        for (key, floor) in floors {
+            let Some(entry) = index.entry(&key) else { continue };
+            let floor = if entry.is_over() { entry.last } else { floor.max(entry.floor) };
+            if floor > entry.floor {
+                entries.push(WriteOp::Floor { number: entry.number, floor });
+            }
+            // Also those left over by an earlier process.
+            if floor > 0 || entry.is_over() {
+                raised.push((key, floor));
             }
         }
-        self.low.pop_front();
-        self.low_known.remove(key);
+        if !entries.is_empty() {
+            writer.commit(&entries)?;
+        }
+        self.raise(index, raised);
         Ok(())
+    }
+
+    /// The messages below the floor of a conversation are deleted; an ended one goes with its last
+    /// message.
+    fn is_swept(
+        &mut self,
+        key: ConversationKey,
+        writer: &Writer,
+        index: &ConversationIndex,
+        hub: &Hub,
+    ) {
+        // A failure may have dropped it meanwhile.
+        if self.low.front() != Some(&key) {
+            return;
+        }
+        self.low.pop_front();
+        match index.entry(&key) {
+            // It stays in the set until it is removed.
+            Some(entry) if entry.is_over() => self.swept.push_back((key, writer.last_row())),
+            entry => {
+                if let (Some(entry), ConversationKey::Channel(name)) = (entry, &key) {
+                    hub.forget_lines(name, MessageId(entry.floor));
+                }
+                self.low_known.remove(&key);
+            }
+        }
     }
 }
 
-/// Removes an ended conversation, unless it is a channel that was created again.
+/// Removes an ended conversation, unless it is a channel that was created again. Returns its number
+/// if something of it is left.
 fn forget(
     key: &ConversationKey,
     writer: &mut Writer,
     register: &mut ConversationIndex,
-) -> Result<(), StoreError> {
-    if let Some(entry) = register.entry(key).filter(|entry| entry.is_over()) {
-        writer.forget_conversation(entry.number)?;
-        register.remove(key);
-    }
-    Ok(())
+) -> Result<Option<u32>, StoreError> {
+    let Some(entry) = register.entry(key).filter(|entry| entry.is_over()) else { return Ok(None) };
+    let number = entry.number;
+    let is_left = writer.forget_conversation(number)?;
+    register.remove(key);
+    Ok(is_left.then_some(number))
 }

@@ -74,8 +74,12 @@ pub struct OperatorRow {
 
 const ACCOUNT: &str =
     "SELECT party, key, shown, password, created, seen, is_away, away, admin FROM account";
-const IGNORED: &str = "SELECT party, name, shown, other FROM ignored";
-const MEMBER: &str = "SELECT party, number, marker, entered FROM member";
+/// Without entries about a deleted account.
+const IGNORED: &str = "SELECT party, name, shown, other FROM ignored
+    WHERE (other IS NULL OR other NOT IN (SELECT party FROM erasing))";
+/// Without those of a deleted account.
+const MEMBER: &str = "SELECT party, number, marker, entered FROM member
+    WHERE party NOT IN (SELECT party FROM erasing)";
 
 impl Writer {
     /// Returns every account.
@@ -145,12 +149,12 @@ impl Reader {
 
     /// Returns the ignore list of an account.
     pub fn ignored_by(&self, party: u64) -> Result<Vec<IgnoredRow>, StoreError> {
-        all(&lock(self.connection()), &format!("{IGNORED} WHERE party = ?1"), &[&party], ignored)
+        all(&lock(self.connection()), &format!("{IGNORED} AND party = ?1"), &[&party], ignored)
     }
 
     /// Returns the memberships and private read markers of an account.
     pub fn member_of(&self, party: u64) -> Result<Vec<MemberRow>, StoreError> {
-        all(&lock(self.connection()), &format!("{MEMBER} WHERE party = ?1"), &[&party], member)
+        all(&lock(self.connection()), &format!("{MEMBER} AND party = ?1"), &[&party], member)
     }
 
     /// Returns the numbers of the channels of which an account is operator.

@@ -10,7 +10,7 @@ mod server_moderation;
 
 use rusqlite::{CachedStatement, Connection, Transaction, params};
 
-pub(super) use self::accounts::forget_conversation;
+pub(super) use self::accounts::{forget_rest_of, forget_some_of};
 pub use self::server_moderation::MAX_AUDIT_LOG;
 use super::row::{REDACTED, rowid};
 use super::write_op::{LineColumns, NewLine, WriteOp};

@@ -50,6 +50,8 @@ struct WalProgress {
     pages: AtomicUsize,
     /// Pages of them that are checkpointed.
     written: AtomicUsize,
+    /// How many times the WAL has restarted.
+    restarts: AtomicUsize,
     /// Pages in the WAL at the last try.
     tried: AtomicUsize,
     /// A write failed, and the caller hasn't been informed yet.
@@ -68,6 +70,7 @@ impl WalProgress {
             length,
             pages: none(),
             written: none(),
+            restarts: none(),
             tried: none(),
             failed,
             put: Mutex::default(),
@@ -80,6 +83,7 @@ impl WalProgress {
         if pages < before {
             self.written.store(0, Ordering::Relaxed);
             self.tried.store(0, Ordering::Relaxed);
+            self.restarts.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -189,6 +193,16 @@ impl Wal {
     /// WAL.
     pub(super) fn safe_row(&self) -> i64 {
         self.progress.safe.load(Ordering::Relaxed)
+    }
+
+    /// Returns the pages in the WAL.
+    pub(super) fn pages(&self) -> usize {
+        self.progress.pages.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many times the WAL was seen to restart: not if it has as many pages again.
+    pub(super) fn restarts(&self) -> usize {
+        self.progress.restarts.load(Ordering::Relaxed)
     }
 
     /// Blocks background checkpoints while held: a full checkpoint would fail as busy.

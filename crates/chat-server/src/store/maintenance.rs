@@ -14,7 +14,7 @@ use super::paths::{FILE, JOURNAL_FILE, beside};
 use super::reader::Reader;
 use super::row::{line_id, rowid};
 use super::write_op::AccountOp;
-use super::writer::{ConversationRow, Writer, conversations};
+use super::writer::{ConversationRow, Writer, conversations, without_names};
 use super::{OpenError, Store, StoreError, identity};
 use crate::util::sync::lock;
 
@@ -35,7 +35,8 @@ impl Reader {
     /// Returns every conversation.
     pub fn conversations(&self) -> Result<Vec<ConversationRow>, StoreError> {
         self.flush_all()?;
-        conversations(&lock(self.connection()))
+        let connection = lock(self.connection());
+        without_names(&connection, conversations(&connection)?)
     }
 
     /// Copies a snapshot of the database to a file that is empty or missing, while the server goes

@@ -10,6 +10,7 @@
 //! Indexing costs most. It is part of the flush, but under heavy traffic it is postponed. The
 //! tables record how far each conversation is indexed, and a search scans the rest.
 //!
+//! * [`chores`]: other work of the flushing thread.
 //! * [`yielder`]: yields the processor to other threads.
 //! * [`journal`]: the journal file.
 //! * [`losses`]: losses found at a start.
@@ -17,6 +18,7 @@
 //! * [`record`]: the encoding of a commit in the journal.
 //! * [`tables`]: flushes to the tables and the index.
 
+mod chores;
 mod journal;
 mod losses;
 mod reading;
@@ -34,6 +36,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use self::chores::ChoreSlot;
+pub use self::chores::{Chore, ChoreReport, Progress};
 pub(super) use self::journal::{Journal, is_flushed, last_row};
 use self::losses::Losses;
 pub(super) use self::losses::{name_of, note};
@@ -44,6 +48,7 @@ use self::yielder::Yielder;
 use super::checkpoint::{Wal, truncate, write_all};
 use super::error::StoreErrorKind;
 use super::files::OpenFiles;
+use super::paths::beside;
 use super::row::OnceRow;
 use super::write_op::WriteOp;
 use super::{Shared, StoreError, identity};
@@ -80,14 +85,14 @@ const BETWEEN_STEPS: Duration = Duration::from_micros(50);
 /// Interval of the check of the files, with or without commits.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// While the journal has no more than so many bytes, all of it is quickly overwritten.
-const FEW_IN_JOURNAL: u64 = 64 * 1024;
-
 /// Lines indexed per step.
 const STEP_LINES: usize = 2000;
 
 /// Lines indexed per step while a thread waits for it.
 const FEW_LINES: usize = 300;
+
+/// Steps of a chore before the next one, or the same again.
+const STEPS_A_TURN: usize = 16;
 
 /// Delay before a retry after a failure.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -150,8 +155,9 @@ struct MemtableState {
     trouble: FlushFailures,
     /// When to retry after a failure.
     again: Option<Instant>,
-    /// The journal is to be made short.
-    wants_short: bool,
+    /// A thread waits until everything is flushed.
+    hurries: bool,
+    chore: ChoreSlot,
     /// Indexing is postponed because of heavy traffic.
     busy: bool,
     closed: bool,
@@ -209,8 +215,8 @@ enum FlusherTask {
     Put,
     /// Index some lines.
     Index,
-    /// The journal is to be made short.
-    Shorten,
+    /// Only a chore waits.
+    Chore,
 }
 
 /// Consecutive records of one conversation.
@@ -351,16 +357,108 @@ impl Memtable {
         self.journal.is_none() || self.state().put >= row
     }
 
-    /// Whether the journal has little, so that it takes little time to [leave
-    /// nothing](Self::leave_nothing) of it. If not, the thread that puts lines into the tables
-    /// makes it short.
-    pub(super) fn is_short(&self) -> bool {
+    /// Makes the flushing thread flush everything now.
+    pub(super) fn hurry(&self) {
         let mut state = self.state();
-        let is_short = self.journal.is_none() || state.kept - state.let_go <= FEW_IN_JOURNAL;
-        if !is_short && !std::mem::replace(&mut state.wants_short, true) {
+        if state.row > state.put && !std::mem::replace(&mut state.hurries, true) {
             self.changed.notify_one();
         }
-        is_short
+    }
+
+    /// Gives the flushing thread a chore. There is one at a time.
+    pub(super) fn start_chore(&self, chore: Chore) {
+        self.state().chore = ChoreSlot::Waiting(chore);
+        self.changed.notify_one();
+    }
+
+    /// Whether a turn of the chore has ended.
+    pub(super) fn has_report(&self) -> bool {
+        matches!(self.state().chore, ChoreSlot::Ended(_))
+    }
+
+    /// Takes the result of the turn; `None` while there is none.
+    pub(super) fn take_report(&self) -> Option<Result<ChoreReport, StoreError>> {
+        let mut state = self.state();
+        match std::mem::take(&mut state.chore) {
+            ChoreSlot::Ended(report) => Some(report),
+            other => {
+                state.chore = other;
+                None
+            }
+        }
+    }
+
+    /// Runs one turn of a waiting chore: some steps, fewer if lines must be flushed.
+    fn chore_turn(
+        &self,
+        step: &impl Fn(Chore) -> Result<ChoreReport, StoreError>,
+        ended: &impl Fn(),
+    ) {
+        let chore = {
+            let mut state = self.state();
+            match std::mem::take(&mut state.chore) {
+                ChoreSlot::Waiting(chore) => {
+                    state.chore = ChoreSlot::Running;
+                    chore
+                }
+                other => {
+                    state.chore = other;
+                    return;
+                }
+            }
+        };
+        let mut report = step(chore);
+        for _ in 1..STEPS_A_TURN {
+            let is_urgent = {
+                let state = self.state();
+                state.closed || state.hurries || state.bytes >= MUCH_BYTES
+            };
+            let has_more = matches!(&report, Ok(report) if report.progress == Progress::More);
+            if is_urgent || !has_more {
+                break;
+            }
+            let_others_in();
+            self.checkpoint();
+            report = step(chore);
+        }
+        self.sync_log();
+        self.state().chore = ChoreSlot::Ended(report);
+        ended();
+    }
+
+    /// Syncs the log of the tables without their lock: otherwise the next commit to them would sync
+    /// what the steps wrote.
+    fn sync_log(&self) {
+        if self.journal.is_none() {
+            return;
+        }
+        let path = lock(&self.tables).path().map(|path| beside(Path::new(path), "-wal"));
+        let synced = path.map(|path| File::open(path).and_then(|log| log.sync_data()));
+        if let Some(Err(error)) = synced {
+            tracing::debug!(%error, "the log of the tables is synced later");
+        }
+    }
+
+    /// Overwrites some of what the files of the journal have of rows up to this one.
+    pub(super) fn wipe_some(&self, row: i64) -> Result<Progress, StoreError> {
+        let (Some(journal), Some(log)) = (&self.journal, self.wals.first()) else {
+            return Ok(Progress::Done);
+        };
+        if self.state().forgotten < row {
+            self.flush_all()?;
+            let put = self.state().put;
+            self.sync(put)?;
+            if let Some(wal) = self.wal_of_tables() {
+                wal.checkpoint();
+            }
+            self.forget_safe()?;
+            let is_forgotten = self.state().forgotten >= row;
+            return Ok(if is_forgotten { Progress::More } else { Progress::Later });
+        }
+        if lock(journal).is_log_next(row) {
+            log.checkpoint();
+        }
+        lock(journal).wipe_some(row, log)
     }
 
     /// Whether all of a conversation that is in the tables is in the index.
@@ -398,8 +496,9 @@ impl Memtable {
 
     fn put_all(&self, yielder: &mut Yielder<'_>) -> Result<(), StoreError> {
         let (mut numbers, row, kept) = {
-            let state = self.state();
+            let mut state = self.state();
             if state.waiting.is_empty() && state.row == state.put {
+                state.hurries = false;
                 return Ok(());
             }
             (state.in_turn(), state.row, state.kept)
@@ -411,6 +510,7 @@ impl Memtable {
         }
         let mut state = self.state();
         state.put = row.max(state.put);
+        state.hurries = false;
         state.puts.push_back((row, kept));
         state.since = (!state.waiting.is_empty()).then(Instant::now);
         Ok(())
@@ -635,8 +735,14 @@ impl Memtable {
         tables
     }
 
-    /// Flushes until [`Memtable::close`].
-    pub(super) fn run(&self, held: Option<&File>) {
+    /// Flushes until [`Memtable::close`]. `step` does one step of a chore; `ended` is called after
+    /// each of its turns.
+    pub(super) fn run(
+        &self,
+        held: Option<&File>,
+        step: impl Fn(Chore) -> Result<ChoreReport, StoreError>,
+        ended: impl Fn(),
+    ) {
         let mut look = Instant::now() + LOOK_EVERY;
         let mut fails = false;
         let mut yielder = Yielder::new(&self.wanted);
@@ -653,7 +759,11 @@ impl Memtable {
                 }
                 FlusherTask::Put => self.put_all(&mut yielder).and_then(|()| self.forget_safe()),
                 FlusherTask::Index => self.index_some_of_these(&mut yielder),
-                FlusherTask::Shorten => self.make_short(&mut yielder),
+                FlusherTask::Chore => {
+                    self.chore_turn(&step, &ended);
+                    self.checkpoint();
+                    continue;
+                }
             };
             match done {
                 Ok(()) => {
@@ -669,16 +779,8 @@ impl Memtable {
                     }
                 }
             }
+            self.chore_turn(&step, &ended);
         }
-    }
-
-    fn make_short(&self, yielder: &mut Yielder<'_>) -> Result<(), StoreError> {
-        self.state().wants_short = false;
-        self.put_all(yielder)?;
-        if let Some(wal) = self.wal_of_tables() {
-            wal.checkpoint();
-        }
-        self.forget_safe()
     }
 
     fn index_some_of_these(&self, yielder: &mut Yielder<'_>) -> Result<(), StoreError> {
@@ -703,6 +805,9 @@ impl Memtable {
                 Some(Ok(due)) => return Some(due),
                 // Everything else comes with a check of the WALs.
                 _ if self.has_long_log() => return Some(FlusherTask::Checkpoint),
+                _ if matches!(state.chore, ChoreSlot::Waiting(_)) => {
+                    return Some(FlusherTask::Chore);
+                }
                 Some(Err(left)) => Some(until_look.map_or(left, |look| look.min(left))),
                 None => until_look,
             };
@@ -734,18 +839,6 @@ impl Memtable {
     pub(super) fn close(&self) {
         self.state().closed = true;
         self.changed.notify_all();
-    }
-
-    /// Flushes everything and wipes the journal's files.
-    pub(super) fn leave_nothing(&self) -> Result<(), StoreError> {
-        self.flush_all()?;
-        if let Some(wal) = self.wal_of_tables() {
-            wal.checkpoint();
-        }
-        let put = self.state().put;
-        self.forget(put, false)?;
-        let _held = self.hold_logs();
-        self.journal.as_ref().map_or(Ok(()), |journal| lock(journal).leave_nothing())
     }
 
     /// Moves everything into the database file and shortens the journal.
@@ -781,15 +874,12 @@ impl MemtableState {
 
     /// Returns the next task, or the time until it is due; `None` if there is none.
     fn due(&mut self, now: Instant) -> Option<Result<FlusherTask, Duration>> {
-        if self.is_idle() && !self.wants_short {
+        if self.is_idle() {
             return None;
         }
         let left = |at: Instant| at.saturating_duration_since(now);
         if let Some(again) = self.again.map(left).filter(|again| !again.is_zero()) {
             return Some(Err(again));
-        }
-        if self.wants_short {
-            return Some(Ok(FlusherTask::Shorten));
         }
         let quiet = self.last.map_or(Duration::ZERO, |last| left(last + QUIET));
         let mut wait = quiet;
@@ -799,7 +889,7 @@ impl MemtableState {
                 return Some(Ok(FlusherTask::Put));
             }
             wait = self.since.map_or(quiet, |since| left(since + LONGEST).min(quiet));
-            if wait.is_zero() {
+            if wait.is_zero() || self.hurries {
                 self.busy = false;
                 return Some(Ok(FlusherTask::Put));
             }

@@ -143,7 +143,7 @@ impl Writer {
     }
 
     /// Marks some lines of a pending purge as hidden. Returns the number of pending purges.
-    pub fn purge_some(&mut self, most: usize) -> Result<usize, StoreError> {
+    pub fn purge_some(&self, most: usize) -> Result<usize, StoreError> {
         let first = {
             let connection = self.memtable().tables();
             let mut first = connection.prepare_cached(&format!("{PENDING} ORDER BY at LIMIT 1"))?;

@@ -430,8 +430,10 @@ impl<'a> Merged<'a> {
     }
 }
 
-pub(super) const COLUMNS: &str =
-    "SELECT number, floor, shown, one, other, one_name, other_name FROM conversation";
+/// Names of deleted accounts are left out.
+pub(super) const COLUMNS: &str = "SELECT number, floor, shown, one, other,
+    iif(one IN (SELECT party FROM erasing), '', one_name),
+    iif(other IN (SELECT party FROM erasing), '', other_name) FROM conversation";
 
 /// Returns the number of a conversation, if it exists.
 pub(super) fn number_of(

@@ -8,7 +8,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::StoreError;
-use super::apply::overwriting;
+use super::apply::{forget_rest_of, overwriting};
 use super::author_blocks::leave_blocks;
 use super::author_index::spots;
 use super::full_text::indexed;
@@ -20,6 +20,9 @@ use crate::util::sync::lock;
 /// Lines and conversations examined per step, if few of them match.
 const LINES_LOOKED_AT: usize = 2000;
 const SPOTS_LOOKED_AT: usize = 64;
+
+/// Rows of other tables deleted per step.
+const ROWS_A_STEP: usize = 200;
 
 /// Conversations of which one step puts the last lines into the index.
 const INDEXED_A_STEP: usize = 4;
@@ -36,7 +39,10 @@ impl Writer {
 
     /// Redacts some lines of a deleted account. Returns whether there may be more. When there are
     /// none, commit [`super::AccountOp::Redacted`].
-    pub fn redact(&mut self, party: u64, most: usize) -> Result<bool, StoreError> {
+    pub fn redact(&self, party: u64, most: usize) -> Result<bool, StoreError> {
+        if self.forget_rest_of(party)? {
+            return Ok(true);
+        }
         // Only indexed words can be deleted from the index.
         let numbers = next_numbers(&self.memtable().tables(), party)?;
         let unindexed = numbers.into_iter().filter(|number| !self.memtable().is_indexed(*number));
@@ -45,15 +51,51 @@ impl Writer {
                 return Ok(true);
             }
         }
+        self.overwrite(|connection| step(connection, party, most))
+    }
+
+    /// Deletes some of what is left under the account but its lines. Returns whether there may be
+    /// more.
+    fn forget_rest_of(&self, party: u64) -> Result<bool, StoreError> {
+        if looked(&self.memtable().tables(), party)? != Some(0) {
+            return Ok(false);
+        }
+        self.overwrite(|connection| {
+            let change = connection.transaction()?;
+            let more = forget_rest_of(&change, party, ROWS_A_STEP)?;
+            if !more {
+                // No line is before it.
+                change.execute("UPDATE erasing SET looked = 1 WHERE party = ?1", [party])?;
+            }
+            change.commit()?;
+            Ok(more)
+        })
+    }
+
+    /// A step that a power cut undoes is repeated: what it recorded is undone with it.
+    fn overwrite<T>(
+        &self,
+        change: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
         let mut connection = self.memtable().tables();
-        Ok(overwriting(&mut connection, true, |connection| step(connection, party, most))?)
+        self.memtable()
+            .unsynced(&mut connection, |connection| Ok(overwriting(connection, true, change)?))
     }
 }
 
 fn step(connection: &mut Connection, party: u64, most: usize) -> rusqlite::Result<bool> {
     let step = connection.transaction()?;
-    let (lines, more) = next(&step, party, most)?;
+    let (lines, mut more) = next(&step, party, most)?;
     blank(&step, &lines)?;
+    if !more {
+        let forgotten = step
+            .prepare_cached(
+                "DELETE FROM wrote WHERE party = ?1 AND number IN
+                    (SELECT number FROM wrote WHERE party = ?1 LIMIT ?2)",
+            )?
+            .execute(params![party, ROWS_A_STEP])?;
+        more = forgotten == ROWS_A_STEP;
+    }
     step.commit()?;
     Ok(more)
 }

@@ -183,7 +183,7 @@ fn other_processes_read_lines_once_they_are_in_the_tables() {
     writer.commit(&[said(1, 1, "alice", "waits")]).unwrap();
     let flusher = writer.flusher();
     std::thread::scope(|threads| {
-        threads.spawn(|| flusher.run());
+        threads.spawn(|| flusher.run(|| {}));
         let outside = Store::open_to_read(directory).unwrap();
         assert_eq!(ids(&outside.lines(key, 0, 9, 9, 999).unwrap()), [1]);
         flusher.stop();
@@ -206,7 +206,7 @@ fn the_flushing_thread_checkpoints_a_long_wal() {
     let text = "x".repeat(4000);
     let flusher = writer.flusher();
     std::thread::scope(|threads| {
-        threads.spawn(|| flusher.run());
+        threads.spawn(|| flusher.run(|| {}));
         // Fewer pages than make the committing thread checkpoint.
         for id in 1..=150 {
             writer.commit(&[said(1, id, "alice", &text)]).unwrap();

@@ -244,7 +244,9 @@ impl Reader {
 }
 
 const COLUMNS_WITH_ENDS: &str =
-    "SELECT number, floor, shown, one, other, one_name, other_name,
+    "SELECT number, floor, shown, one, other,
+        iif(one IN (SELECT party FROM erasing), '', one_name),
+        iif(other IN (SELECT party FROM erasing), '', other_name),
         coalesce((SELECT marker FROM member
             WHERE member.party = ?1 AND member.number = conversation.number), 0),
         (SELECT max(place) FROM line

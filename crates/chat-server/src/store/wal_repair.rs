@@ -577,6 +577,26 @@ fn next_effect((one, other): (u32, u32)) -> (u32, u32) {
     (one, other.wrapping_add(one))
 }
 
+/// Bytes overwritten at once.
+const WIPED_AT_ONCE: u64 = 256 * 1024;
+
+/// Overwrites some of the file of a WAL behind the pages in use, from an offset on. Returns where
+/// to go on, if there is more. No other thread writes the database meanwhile.
+pub(super) fn wipe_unused(database: &Path, pages: usize, from: u64) -> io::Result<Option<u64>> {
+    let file = File::options().write(true).open(beside(database, "-wal"))?;
+    let begin = from.max(offset(pages));
+    let length = file.metadata()?.len();
+    let end = length.min(begin.saturating_add(WIPED_AT_ONCE));
+    let zeros = [0; 4096];
+    let mut at = begin;
+    while at < end {
+        let some = zeros.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
+        file.write_all_at(&zeros[..some], at)?;
+        at += some as u64;
+    }
+    Ok((end < length).then_some(end))
+}
+
 /// Returns the repaired header, if one word is wrong. Where several fixes are possible, the salts
 /// of the first frame decide.
 fn right_header(header: &[u8; HEADER], salts: [u8; 8]) -> Option<[u8; HEADER]> {

@@ -6,18 +6,34 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::apply::{forget_conversation, overwriting, write};
+use super::apply::{forget_some_of, overwriting, write};
 use super::author_blocks::{end_of_block, leave_blocks};
 use super::checkpoint::overwrite_failed;
 use super::full_text::indexed;
 use super::line_sum;
-use super::memtable::{self, Memtable, RecordBatch};
+use super::memtable::{self, Chore, ChoreReport, Memtable, Progress, RecordBatch};
+use super::pending_redactions::PendingRedactions;
 use super::reader::Reader;
 use super::row::{OnceRow, REDACTED, line_id, rowid};
 use super::write_op::{WriteOp, forgets, overwrites};
 use super::{Shared, StoreError};
 
-/// Writes the store; one per store.
+/// Lines deleted by one step of a chore, in some milliseconds.
+const LINES_A_STEP: usize = 200;
+
+/// Lines marked as hidden by one step, in about a millisecond.
+const HIDDEN_A_STEP: usize = 200;
+
+/// Lines redacted by one step: each is overwritten in the index too, which is slow.
+const ERASED_A_STEP: usize = 8;
+
+/// Lines whose age one step checks.
+const LOOKED_A_STEP: usize = 5_000;
+
+/// Rows of small tables deleted by one step.
+const ROWS_A_STEP: usize = 200;
+
+/// Writes the store; one per store, beside its [`Flusher`].
 pub struct Writer {
     connection: Shared,
     memtable: Arc<Memtable>,
@@ -70,7 +86,8 @@ impl Writer {
             return self.memtable.keep(&RecordBatch::of(entries)?);
         }
         if forgets(entries) {
-            self.memtable.leave_nothing()?;
+            // Nothing of the account comes later. The committer waits until little is left.
+            self.memtable.flush_all()?;
         }
         let must_overwrite = overwrites(entries);
         let lines = || {
@@ -109,14 +126,18 @@ impl Writer {
 
     /// Returns the flusher, for a thread of its own.
     pub fn flusher(&self) -> Flusher {
-        Flusher(Arc::clone(&self.memtable), self.lock.clone())
+        let (connection, memtable) = (Arc::clone(&self.connection), Arc::clone(&self.memtable));
+        Flusher(Self { connection, memtable, lock: self.lock.clone() })
     }
 
     /// Returns every conversation.
     pub fn conversations(&self) -> Result<Vec<ConversationRow>, StoreError> {
         // Read before the tables: buffered lines may be flushed in between.
         let waiting = self.memtable.all_ends();
-        let mut rows = conversations(&self.memtable.tables())?;
+        let mut rows = {
+            let connection = self.memtable.tables();
+            without_names(&connection, conversations(&connection)?)?
+        };
         for row in &mut rows {
             let Some(waits) = waiting.get(&row.number) else { continue };
             (row.last, row.floor) = (row.last.max(waits.last), row.floor.max(waits.floor));
@@ -158,7 +179,9 @@ impl Writer {
     /// Returns every held name.
     pub fn holders(&self) -> Result<Vec<NameHolderRow>, StoreError> {
         let connection = self.memtable.tables();
-        let mut all = connection.prepare_cached("SELECT name, party, since FROM holder")?;
+        let mut all = connection.prepare_cached(
+            "SELECT name, party, since FROM holder WHERE party NOT IN (SELECT party FROM erasing)",
+        )?;
         let rows = all.query_map((), |row| {
             Ok(NameHolderRow { name: row.get(0)?, party: row.get(1)?, since: row.get(2)? })
         })?;
@@ -187,13 +210,15 @@ impl Writer {
     }
 
     /// Deletes some idempotency keys from before a time. Returns how many.
-    pub fn forget_once_before(&mut self, time: i64, most: usize) -> Result<usize, StoreError> {
-        let connection = self.memtable.tables();
-        let mut some = connection.prepare_cached(
-            "DELETE FROM once WHERE (author, key) IN
-                (SELECT author, key FROM once WHERE time < ?1 LIMIT ?2)",
-        )?;
-        Ok(some.execute(params![time, most])?)
+    pub fn forget_once_before(&self, time: i64, most: usize) -> Result<usize, StoreError> {
+        let mut connection = self.memtable.tables();
+        self.memtable.unsynced(&mut connection, |connection| {
+            let mut some = connection.prepare_cached(
+                "DELETE FROM once WHERE (author, key) IN
+                    (SELECT author, key FROM once WHERE time < ?1 LIMIT ?2)",
+            )?;
+            Ok(some.execute(params![time, most])?)
+        })
     }
 
     /// Removes lines up to this one, whether they are deleted yet or not.
@@ -230,44 +255,14 @@ impl Writer {
 
     /// Deletes some removed lines, up to a bound. Returns how many; if that equals the bound, there
     /// may be more.
-    pub fn sweep(&mut self, number: u32, most: usize) -> Result<usize, StoreError> {
+    pub fn sweep(&self, number: u32, most: usize) -> Result<usize, StoreError> {
         // Only indexed words can be deleted from the index.
         if !self.memtable.index_some(number)? {
             return Ok(most);
         }
         let mut connection = self.memtable.tables();
-        let step = connection.transaction()?;
-        let lines = {
-            let mut due = step.prepare_cached(
-                "SELECT place, flags, text, author FROM line WHERE place >= ?1 AND place <= ?1 +
-                    (SELECT floor FROM conversation WHERE number = ?2) ORDER BY place LIMIT ?3",
-            )?;
-            let rows = due.query_map(params![rowid(number, 0), number, most], |row| {
-                let (text, author) = (line_sum::text(row, 2)?, line_sum::text(row, 3)?);
-                Ok((row.get(0)?, row.get(1)?, text.into_owned(), author.into_owned()))
-            })?;
-            rows.collect::<rusqlite::Result<Vec<(i64, i64, String, String)>>>()?
-        };
-        {
-            let mut words = step.prepare_cached(
-                "INSERT INTO word (word, rowid, text, author) VALUES ('delete', ?1, ?2, ?3)",
-            )?;
-            let mut line = step.prepare_cached("DELETE FROM line WHERE place = ?1")?;
-            for (place, flags, text, author) in &lines {
-                // The index counts its lines, and fails if one is deleted twice.
-                if flags & REDACTED == 0 {
-                    words.execute(params![place, indexed(text), indexed(author)])?;
-                }
-                line.execute([place])?;
-            }
-            let mut floor =
-                step.prepare_cached("SELECT floor FROM conversation WHERE number = ?1")?;
-            let floor: u64 = floor.query_row([number], |row| row.get(0)).optional()?.unwrap_or(0);
-            let authors = lines.iter().map(|(place, _, _, author)| (*place, author.as_str()));
-            leave_blocks(&step, authors, |block| end_of_block(block) <= floor)?;
-        }
-        step.commit()?;
-        Ok(lines.len())
+        self.memtable
+            .unsynced(&mut connection, |connection| Ok(delete_removed(connection, number, most)?))
     }
 
     /// The last row of the journal, of which all is in the tables once it [is put](Self::is_put).
@@ -280,21 +275,75 @@ impl Writer {
         self.memtable.is_put(row)
     }
 
-    /// Whether the commit that forgets an account takes little time. If not, the [`Flusher`] makes
-    /// it so.
-    pub fn is_short(&self) -> bool {
-        self.memtable.is_short()
+    /// Makes the [`Flusher`] flush everything now.
+    pub fn hurry(&self) {
+        self.memtable.hurry();
     }
 
-    /// Deletes a conversation whose lines are deleted.
-    pub fn forget_conversation(&mut self, number: u32) -> Result<(), StoreError> {
+    /// Gives the [`Flusher`] a chore. There is one at a time.
+    pub fn start_chore(&self, chore: Chore) {
+        self.memtable.start_chore(chore);
+    }
+
+    /// Whether a turn of the chore has ended.
+    pub fn has_report(&self) -> bool {
+        self.memtable.has_report()
+    }
+
+    /// Takes the result of the turn; `None` while there is none.
+    pub fn take_report(&self) -> Option<Result<ChoreReport, StoreError>> {
+        self.memtable.take_report()
+    }
+
+    /// One step of a chore.
+    pub fn chore_step(&self, chore: Chore) -> Result<ChoreReport, StoreError> {
+        Ok(match chore {
+            Chore::Purge => {
+                let purges = self.purge_some(HIDDEN_A_STEP)?;
+                ChoreReport { progress: Progress::more(purges > 0), value: purges as u64 }
+            }
+            Chore::Redact { party } => Progress::more(self.redact(party, ERASED_A_STEP)?).into(),
+            Chore::Wipe { row } => self.memtable.wipe_some(row)?.into(),
+            Chore::Sweep { number } => {
+                Progress::more(self.sweep(number, LINES_A_STEP)? == LINES_A_STEP).into()
+            }
+            Chore::Forget { number } => Progress::more(self.forget_rest(number)?).into(),
+            Chore::ForgetOnce { before } => {
+                let forgotten = self.forget_once_before(before, LINES_A_STEP)?;
+                Progress::more(forgotten == LINES_A_STEP).into()
+            }
+            Chore::FindOld { number, after, before } => {
+                let (value, more) = self.last_before(number, after, before, LOOKED_A_STEP)?;
+                let progress = if more { Progress::Later } else { Progress::Done };
+                ChoreReport { progress, value }
+            }
+        })
+    }
+
+    /// Deletes a conversation whose lines are deleted. Returns whether some of what belonged to it
+    /// is left, see [`Chore::Forget`].
+    pub fn forget_conversation(&mut self, number: u32) -> Result<bool, StoreError> {
         let mut connection = self.memtable.tables();
-        let change = connection.transaction()?;
-        change.execute("DELETE FROM conversation WHERE number = ?1", [number])?;
-        change.execute("DELETE FROM author_block WHERE number = ?1", [number])?;
-        change.execute("DELETE FROM pending_purge WHERE number = ?1", [number])?;
-        forget_conversation(&change, number)?;
-        Ok(change.commit()?)
+        self.memtable.unsynced(&mut connection, |connection| {
+            let change = connection.transaction()?;
+            change.execute("DELETE FROM conversation WHERE number = ?1", [number])?;
+            change.execute("DELETE FROM pending_purge WHERE number = ?1", [number])?;
+            let more = forget_some_of(&change, number, ROWS_A_STEP)?;
+            change.commit()?;
+            Ok(more)
+        })
+    }
+
+    /// Deletes some more of what belonged to a deleted conversation. Returns whether there may be
+    /// more.
+    pub fn forget_rest(&self, number: u32) -> Result<bool, StoreError> {
+        let mut connection = self.memtable.tables();
+        self.memtable.unsynced(&mut connection, |connection| {
+            let change = connection.transaction()?;
+            let more = forget_some_of(&change, number, ROWS_A_STEP)?;
+            change.commit()?;
+            Ok(more)
+        })
     }
 
     /// Moves everything into the database file.
@@ -316,18 +365,57 @@ impl Writer {
     }
 }
 
-/// Flushes lines when traffic pauses, or when many are buffered.
-pub struct Flusher(Arc<Memtable>, Option<Arc<File>>);
+fn delete_removed(
+    connection: &mut Connection,
+    number: u32,
+    most: usize,
+) -> rusqlite::Result<usize> {
+    let step = connection.transaction()?;
+    let lines = {
+        let mut due = step.prepare_cached(
+            "SELECT place, flags, text, author FROM line WHERE place >= ?1 AND place <= ?1 +
+                    (SELECT floor FROM conversation WHERE number = ?2) ORDER BY place LIMIT ?3",
+        )?;
+        let rows = due.query_map(params![rowid(number, 0), number, most], |row| {
+            let (text, author) = (line_sum::text(row, 2)?, line_sum::text(row, 3)?);
+            Ok((row.get(0)?, row.get(1)?, text.into_owned(), author.into_owned()))
+        })?;
+        rows.collect::<rusqlite::Result<Vec<(i64, i64, String, String)>>>()?
+    };
+    {
+        let mut words = step.prepare_cached(
+            "INSERT INTO word (word, rowid, text, author) VALUES ('delete', ?1, ?2, ?3)",
+        )?;
+        let mut line = step.prepare_cached("DELETE FROM line WHERE place = ?1")?;
+        for (place, flags, text, author) in &lines {
+            // The index counts its lines, and fails if one is deleted twice.
+            if flags & REDACTED == 0 {
+                words.execute(params![place, indexed(text), indexed(author)])?;
+            }
+            line.execute([place])?;
+        }
+        let mut floor = step.prepare_cached("SELECT floor FROM conversation WHERE number = ?1")?;
+        let floor: u64 = floor.query_row([number], |row| row.get(0)).optional()?.unwrap_or(0);
+        let authors = lines.iter().map(|(place, _, _, author)| (*place, author.as_str()));
+        leave_blocks(&step, authors, |block| end_of_block(block) <= floor)?;
+    }
+    step.commit()?;
+    Ok(lines.len())
+}
+
+/// Flushes lines when traffic pauses, or when many are buffered, and does chores.
+pub struct Flusher(Writer);
 
 impl Flusher {
-    /// Runs until [`Flusher::stop`].
-    pub fn run(&self) {
-        self.0.run(self.1.as_deref());
+    /// Runs until [`Flusher::stop`]. `ended` is called after each turn of a chore.
+    pub fn run(&self, ended: impl Fn()) {
+        let Writer { memtable, lock, .. } = &self.0;
+        memtable.run(lock.as_deref(), |chore| self.0.chore_step(chore), ended);
     }
 
     /// Ends [`Flusher::run`].
     pub fn stop(&self) {
-        self.0.close();
+        self.0.memtable.close();
     }
 }
 
@@ -335,6 +423,23 @@ fn commit(connection: &mut Connection, entries: &[WriteOp<'_>]) -> rusqlite::Res
     let change = connection.transaction()?;
     write(&change, entries)?;
     change.commit()
+}
+
+/// Leaves out the names of deleted accounts.
+pub(super) fn without_names(
+    connection: &Connection,
+    mut rows: Vec<ConversationRow>,
+) -> Result<Vec<ConversationRow>, StoreError> {
+    let erasing = PendingRedactions::now(connection)?;
+    for row in rows.iter_mut().filter(|_| !erasing.is_empty()) {
+        let Some((one, other)) = row.parties else { continue };
+        for (party, name) in [(one, &mut row.one_name), (other, &mut row.other_name)] {
+            if erasing.has(party) {
+                name.clear();
+            }
+        }
+    }
+    Ok(rows)
 }
 
 pub(super) fn conversations(connection: &Connection) -> Result<Vec<ConversationRow>, StoreError> {

@@ -78,18 +78,72 @@ pub(super) fn write(change: &Transaction<'_>, entry: AccountOp<'_>) -> rusqlite:
     }
 }
 
-/// Deletes memberships, markers and operator rights of a conversation.
-pub(in crate::store) fn forget_conversation(
+/// Deletes memberships, markers and operator rights of a conversation, and what the indexes of
+/// authors have of it: some rows of each. Returns whether there may be more.
+pub(in crate::store) fn forget_some_of(
     change: &Transaction<'_>,
     number: u32,
-) -> rusqlite::Result<()> {
-    change.execute("DELETE FROM member WHERE number = ?1", [number])?;
-    change.execute("DELETE FROM operator WHERE number = ?1", [number])?;
-    change.execute("DELETE FROM wrote WHERE number = ?1", [number])?;
-    Ok(())
+    most: usize,
+) -> rusqlite::Result<bool> {
+    some_of_each(
+        change,
+        number,
+        most,
+        &[
+            "DELETE FROM member WHERE number = ?1 AND party IN
+            (SELECT party FROM member WHERE number = ?1 LIMIT ?2)",
+            "DELETE FROM operator WHERE number = ?1 AND party IN
+            (SELECT party FROM operator WHERE number = ?1 LIMIT ?2)",
+            "DELETE FROM wrote WHERE number = ?1 AND party IN
+            (SELECT party FROM wrote WHERE number = ?1 LIMIT ?2)",
+            "DELETE FROM author_block WHERE number = ?1 AND (author, block) IN
+            (SELECT author, block FROM author_block WHERE number = ?1 LIMIT ?2)",
+        ],
+    )
 }
 
-/// Deletes an account and everything under it but its lines.
+/// Deletes what is left under a deleted account but its lines: some rows of each table. Returns
+/// whether there may be more.
+pub(in crate::store) fn forget_rest_of(
+    change: &Transaction<'_>,
+    party: u64,
+    most: usize,
+) -> rusqlite::Result<bool> {
+    some_of_each(
+        change,
+        party,
+        most,
+        &[
+            // The name is free for another owner.
+            "DELETE FROM ignored WHERE (party, name) IN
+            (SELECT party, name FROM ignored WHERE other = ?1 LIMIT ?2)",
+            "DELETE FROM member WHERE party = ?1 AND number IN
+            (SELECT number FROM member WHERE party = ?1 LIMIT ?2)",
+            "DELETE FROM holder WHERE name IN (SELECT name FROM holder WHERE party = ?1 LIMIT ?2)",
+            "UPDATE conversation SET one_name = '' WHERE number IN
+            (SELECT number FROM conversation WHERE one = ?1 AND one_name <> '' LIMIT ?2)",
+            "UPDATE conversation SET other_name = '' WHERE number IN
+            (SELECT number FROM conversation WHERE other = ?1 AND other_name <> '' LIMIT ?2)",
+        ],
+    )
+}
+
+fn some_of_each(
+    change: &Transaction<'_>,
+    of: impl rusqlite::ToSql,
+    most: usize,
+    sql: &[&str],
+) -> rusqlite::Result<bool> {
+    let mut more = false;
+    for sql in sql {
+        more |= change.prepare_cached(sql)?.execute(params![of, most])? == most;
+    }
+    Ok(more)
+}
+
+/// Deletes an account and what commands find under it. The rest follows in steps, see
+/// [`Writer::redact`](crate::store::Writer::redact); reads leave it out, since the account is in
+/// the table `erasing`.
 fn forget(change: &Transaction<'_>, party: u64) -> rusqlite::Result<()> {
     change.execute("INSERT OR IGNORE INTO erasing (party) VALUES (?1)", [party])?;
     for sql in [
@@ -102,13 +156,7 @@ fn forget(change: &Transaction<'_>, party: u64) -> rusqlite::Result<()> {
         "DELETE FROM account WHERE party = ?1",
         "DELETE FROM token WHERE party = ?1",
         "DELETE FROM ignored WHERE party = ?1",
-        // The name is free for another owner.
-        "DELETE FROM ignored WHERE other = ?1",
-        "DELETE FROM member WHERE party = ?1",
         "DELETE FROM operator WHERE party = ?1",
-        "DELETE FROM holder WHERE party = ?1",
-        "UPDATE conversation SET one_name = '' WHERE one = ?1",
-        "UPDATE conversation SET other_name = '' WHERE other = ?1",
     ] {
         change.execute(sql, [party])?;
     }

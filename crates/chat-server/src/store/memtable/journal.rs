@@ -6,10 +6,14 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::store::checkpoint::{Wal, WalLimits, has_room_to_spare, lengthen, truncate};
+use super::chores::Progress;
+use crate::store::checkpoint::{
+    Wal, WalLimits, commit_nothing, has_room_to_spare, lengthen, truncate,
+};
+use crate::store::error::StoreErrorKind;
 use crate::store::files::MAX_LOG;
 use crate::store::paths::JOURNAL_FILE;
-use crate::store::wal_repair::Checksum;
+use crate::store::wal_repair::{self, Checksum};
 use crate::store::{BUSY, Durability, StoreError, identity};
 
 /// Identifies the file (`PRAGMA application_id`): "chaj".
@@ -23,6 +27,21 @@ pub(in crate::store) struct Journal {
     has_room: bool,
     /// Rows have a checksum. Those of earlier versions have none.
     has_sums: bool,
+    wiping: WipePhase,
+    /// What is overwritten has nothing of later rows.
+    wiped: i64,
+}
+
+/// What is overwritten next.
+#[derive(Clone, Copy, Default)]
+enum WipePhase {
+    /// The free pages: they become part of a table of zeros.
+    #[default]
+    Fill,
+    /// That table is deleted.
+    Drain,
+    /// The log restarts, and the rest of its file follows. `restarts` were counted before.
+    Log { restarts: usize, at: u64 },
 }
 
 /// A stored row.
@@ -51,6 +70,8 @@ impl Journal {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", synchronous)?;
         connection.pragma_update(None, "cache_size", -1_000)?;
+        // Deleted rows are overwritten where the page is written anyway.
+        connection.pragma_update(None, "secure_delete", "fast")?;
         connection.pragma_update(None, "journal_size_limit", MAX_LOG)?;
         if !connection.table_exists(None, "batch")? {
             // Nothing is written to an existing journal: the disk may be full.
@@ -61,7 +82,12 @@ impl Journal {
         }
         identity::prepare_journal(&connection)?;
         let has_sums = give_sums(&connection)?;
-        Ok(Self { connection, has_room: has_room_to_spare(directory), has_sums })
+        let has_room = has_room_to_spare(directory);
+        Ok(Self::over(connection, has_room, has_sums))
+    }
+
+    fn over(connection: Connection, has_room: bool, has_sums: bool) -> Self {
+        Self { connection, has_room, has_sums, wiping: WipePhase::default(), wiped: 0 }
     }
 
     /// Opens the journal of a store that no server has open, if it exists, and changes no file.
@@ -75,7 +101,7 @@ impl Journal {
             return Ok(None);
         }
         let has_sums = has_sums(&connection)?;
-        Ok(Some(Self { connection, has_room: false, has_sums }))
+        Ok(Some(Self::over(connection, false, has_sums)))
     }
 
     /// Watches its WAL; see [`Wal::of`] for `is_long`.
@@ -196,12 +222,59 @@ impl Journal {
         Ok(pages * number("page_size")?)
     }
 
-    /// Wipes deleted rows from the files.
-    pub(super) fn leave_nothing(&mut self) -> Result<(), StoreError> {
-        self.connection.execute("VACUUM", ())?;
-        self.shorten()?;
-        self.lengthen();
-        Ok(())
+    /// Whether the log is overwritten next: it should be checkpointed before.
+    pub(super) fn is_log_next(&self, row: i64) -> bool {
+        row <= self.wiped && matches!(self.wiping, WipePhase::Log { .. })
+    }
+
+    /// Overwrites some of what the files still have of rows up to this one, which are deleted: free
+    /// pages and old parts of the log. Takes a millisecond or two.
+    pub(super) fn wipe_some(&mut self, row: i64, log: &Wal) -> Result<Progress, StoreError> {
+        if row > self.wiped {
+            (self.wiping, self.wiped) = (WipePhase::default(), row);
+        }
+        match self.wiping {
+            WipePhase::Fill => {
+                let mut is_full = false;
+                self.unsynced(|connection| {
+                    is_full = fill_some(connection)?;
+                    Ok(())
+                })?;
+                if is_full {
+                    self.wiping = WipePhase::Drain;
+                }
+                Ok(Progress::More)
+            }
+            WipePhase::Drain => {
+                let mut is_empty = false;
+                self.unsynced(|connection| {
+                    is_empty = drain_some(connection)?;
+                    Ok(())
+                })?;
+                if is_empty {
+                    self.wiping = WipePhase::Log { restarts: log.restarts(), at: 0 };
+                }
+                Ok(Progress::More)
+            }
+            WipePhase::Log { restarts, at } => {
+                if log.restarts() == restarts {
+                    // It restarts with the first commit after a complete checkpoint.
+                    self.unsynced(|connection| Ok(commit_nothing(connection)?))?;
+                }
+                if log.restarts() == restarts {
+                    return Ok(Progress::Later);
+                }
+                let path = Path::new(self.connection.path().unwrap_or_default());
+                let next = wal_repair::wipe_unused(path, log.pages(), at)
+                    .map_err(|_| StoreError::told(StoreErrorKind::Other, UNWIPED))?;
+                if let Some(at) = next {
+                    self.wiping = WipePhase::Log { restarts, at };
+                } else {
+                    (self.wiping, self.wiped) = (WipePhase::default(), 0);
+                }
+                Ok(Progress::more(next.is_some()))
+            }
+        }
     }
 
     /// Checkpoints and truncates the WAL.
@@ -218,6 +291,44 @@ impl Journal {
     pub(in crate::store) fn connection(&self) -> &Connection {
         &self.connection
     }
+}
+
+/// For the log.
+const UNWIPED: &str = "the log of recent.db can't be overwritten";
+
+/// Pages filled, or deleted, by one step.
+const WIPED_AT_ONCE: u32 = 64;
+
+/// Moves some free pages to a table of zeros. Returns whether no page is free.
+fn fill_some(connection: &mut Connection) -> rusqlite::Result<bool> {
+    let change = connection.transaction()?;
+    change.execute_batch("CREATE TABLE IF NOT EXISTS wipe (page BLOB)")?;
+    let free = || change.pragma_query_value(None, "freelist_count", |row| row.get::<_, u32>(0));
+    for _ in 0..WIPED_AT_ONCE {
+        if free()? == 0 {
+            break;
+        }
+        change.prepare_cached("INSERT INTO wipe VALUES (zeroblob(4000))")?.execute(())?;
+    }
+    let is_full = free()? == 0;
+    change.commit()?;
+    Ok(is_full)
+}
+
+/// Deletes some of the table of zeros. Returns whether it is gone.
+fn drain_some(connection: &mut Connection) -> rusqlite::Result<bool> {
+    let change = connection.transaction()?;
+    let deleted = change
+        .prepare_cached(
+            "DELETE FROM wipe WHERE rowid IN (SELECT rowid FROM wipe ORDER BY rowid LIMIT ?1)",
+        )?
+        .execute([WIPED_AT_ONCE])?;
+    let is_empty = deleted < WIPED_AT_ONCE as usize;
+    if is_empty {
+        change.execute_batch("DROP TABLE wipe")?;
+    }
+    change.commit()?;
+    Ok(is_empty)
 }
 
 fn delete(connection: &mut Connection, row: i64) -> Result<(), StoreError> {

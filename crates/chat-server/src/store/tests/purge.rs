@@ -80,7 +80,7 @@ fn a_purge_hides_at_once_and_marks_lines_later_also_after_a_restart() {
             assert_eq!(writer.purge_some(7).unwrap(), 1);
             assert_eq!(shown(&reader, 2001), hidden);
         }
-        let (mut writer, reader) = if tried.place == StoreLocation::Memory {
+        let (writer, reader) = if tried.place == StoreLocation::Memory {
             (writer, reader)
         } else {
             drop((writer, reader));

@@ -149,13 +149,163 @@ fn rows_of_the_journal_that_an_earlier_process_left_go_with_the_account() {
     drop(writer);
     let StoreLocation::Directory(directory) = &tried.place else { return };
     let holds = || {
-        let bytes = fs::read(directory.join("recent.db")).unwrap();
-        bytes.windows(7).any(|some| some == b"qxyzzyz")
+        let files = [JOURNAL_FILE, "recent.db-wal"].map(|name| fs::read(directory.join(name)));
+        files.into_iter().any(|bytes| bytes.unwrap().windows(7).any(|some| some == b"qxyzzyz"))
     };
     let (mut writer, _) = tried.open();
     assert!(holds(), "the file of the tables may not have it yet");
     writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
+    // Afterwards the journal goes on, also between two steps.
+    let row = writer.last_row();
+    let mut ids = 42..;
+    wipe(&mut writer, row, |writer| {
+        let id = ids.next().unwrap();
+        writer.commit(&[said(1, id, "carol", "goes on")]).unwrap();
+    });
     assert!(!holds());
+    drop(writer);
+    let (mut writer, reader) = tried.open();
+    let last = ids.next().unwrap();
+    writer.commit(&[said(1, last, "carol", "and on")]).unwrap();
+    assert_eq!(reader.ends(StoreKey::Channel("#general")).unwrap().1, last);
+}
+
+/// Wipes the journal; returns the steps.
+fn wipe(writer: &mut Writer, row: i64, mut between: impl FnMut(&mut Writer)) -> usize {
+    let mut steps = 1;
+    while writer.chore_step(Chore::Wipe { row }).unwrap().progress != Progress::Done {
+        between(writer);
+        steps += 1;
+        assert!(steps < 1000, "it comes to an end");
+    }
+    steps
+}
+
+/// A deletion rewrote the whole journal at once, and no line was stored meanwhile.
+#[test]
+fn a_long_journal_is_wiped_in_steps_between_which_lines_are_stored() {
+    let [tried, _] = both();
+    let (mut writer, reader) = tried.open();
+    filled(&mut writer);
+    let secret = "qsecretz".repeat(100);
+    for id in 41..=640 {
+        writer.commit(&[by(10, said(1, id, "alice", &secret))]).unwrap();
+    }
+    writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
+    let row = writer.last_row();
+    let mut ids = 641..;
+    let steps = wipe(&mut writer, row, |writer| {
+        writer.commit(&[said(1, ids.next().unwrap(), "carol", "goes on")]).unwrap();
+    });
+    assert!(steps > 5, "{steps}");
+    let StoreLocation::Directory(directory) = &tried.place else { return };
+    for name in [JOURNAL_FILE, "recent.db-wal"] {
+        let bytes = fs::read(directory.join(name)).unwrap();
+        assert!(!bytes.windows(8).any(|some| some == b"qsecretz"), "{name}");
+    }
+    assert_eq!(reader.ends(StoreKey::Channel("#general")).unwrap().1 + 1, ids.next().unwrap());
+    assert_eq!(reader.faults().unwrap(), Vec::<String>::new());
+}
+
+/// The commit deleted all rows under the account, however many.
+#[test]
+fn a_deletion_writes_few_rows_and_the_rest_follows_in_steps() {
+    for tried in both() {
+        let (mut writer, reader) = tried.open();
+        filled(&mut writer);
+        let names: Vec<String> = (0..450).map(|at| format!("held{at}")).collect();
+        let mut entries = Vec::new();
+        for (at, name) in (0..).zip(&names) {
+            entries.push(WriteOp::HoldName { name, party: 10, since: 1 });
+            let (party, other) = (1000 + u64::from(at), Some(10));
+            entries.push(AccountOp::Ignore { party, name: "alice", shown: "alice", other }.into());
+            entries.push(WriteOp::Private {
+                number: 100 + at,
+                one: 10,
+                other: party,
+                one_name: "alice",
+                other_name: name,
+            });
+            let number = 100 + at;
+            entries.push(AccountOp::Member { party: 10, number, marker: 1, entered: 1 }.into());
+        }
+        writer.commit(&entries).unwrap();
+        let rows = |writer: &Writer| {
+            let sql = "SELECT (SELECT count(*) FROM holder WHERE party = 10)
+                + (SELECT count(*) FROM ignored WHERE other = 10)
+                + (SELECT count(*) FROM member WHERE party = 10)
+                + (SELECT count(*) FROM conversation WHERE one_name = 'alice')";
+            let connection = crate::util::sync::lock(writer.connection());
+            connection.query_row(sql, (), |row| row.get::<_, u32>(0)).unwrap()
+        };
+        let before = rows(&writer);
+        assert!(before >= 4 * 450);
+        writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
+        assert_eq!(rows(&writer), before, "the commit takes as long as for a small account");
+        // But none of it is found.
+        let is_found = |writer: &Writer, reader: &Reader| {
+            let names = reader.lines(StoreKey::Private(10, 1000), 0, 9, 9, 99).unwrap().names;
+            let told = writer.conversations().unwrap();
+            !names.0.is_empty()
+                || told.iter().any(|row| row.one_name == "alice")
+                || writer.holders().unwrap().iter().any(|row| row.party == 10)
+                || writer.members().unwrap().iter().any(|row| row.party == 10)
+                || writer.ignored().unwrap().iter().any(|row| row.other == Some(10))
+        };
+        assert!(!is_found(&writer, &reader));
+        let mut steps = 0;
+        while rows(&writer) > 0 {
+            assert!(writer.redact(10, 8).unwrap());
+            steps += 1;
+        }
+        assert_eq!(steps, 3, "200 rows of each table in a step");
+        redact(&mut writer, 10);
+        writer.commit(&[AccountOp::Redacted { party: 10 }.into()]).unwrap();
+        assert!(!is_found(&writer, &reader));
+    }
+}
+
+#[test]
+fn the_flusher_redacts_in_turns_between_commits() {
+    for tried in both() {
+        let (mut writer, _reader) = tried.open();
+        writer.commit(&[GENERAL]).unwrap();
+        let lines: Vec<_> =
+            (1..=400).map(|id| by(10, said(1, id, "alice", "a few words"))).collect();
+        writer.commit(&lines).unwrap();
+        writer.flush().unwrap();
+        writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
+        writer.start_chore(Chore::Redact { party: 10 });
+        let left = |writer: &Writer| {
+            let connection = crate::util::sync::lock(writer.connection());
+            let sql = "SELECT count(*) FROM line WHERE author = 'alice'";
+            connection.query_row(sql, (), |row| row.get::<_, usize>(0)).unwrap()
+        };
+        // The committing thread does nothing of it.
+        writer.commit(&[said(1, 401, "carol", "hello")]).unwrap();
+        assert!(!writer.has_report() && left(&writer) == 400);
+        let flusher = writer.flusher();
+        let (ended, is_ended) = std::sync::mpsc::sync_channel(1);
+        std::thread::scope(|threads| {
+            let flusher = &flusher;
+            threads.spawn(move || flusher.run(|| ended.send(()).unwrap()));
+            for turn in 1.. {
+                is_ended.recv().unwrap();
+                let report = writer.take_report().unwrap().unwrap();
+                assert!(
+                    left(&writer) >= 400_usize.saturating_sub(turn * 16 * 8),
+                    "a turn is short"
+                );
+                writer.commit(&[said(1, 401 + turn as u64, "carol", "and on")]).unwrap();
+                if report.progress == Progress::Done {
+                    assert_eq!(left(&writer), 0);
+                    break;
+                }
+                writer.start_chore(Chore::Redact { party: 10 });
+            }
+            flusher.stop();
+        });
+    }
 }
 
 #[test]
