@@ -1,7 +1,7 @@
 //! The commit log: one order for proposals, durable before they are applied.
 //!
 //! * [`local`]: the log of a single server; implements [`crate::hub::ports::CommitLog`].
-//! * [`submission`]: what is submitted to the committer.
+//! * [`submission`]: how the committer treats a submission.
 //! * [`committer`]: commits a batch of submissions; [`plan`]: its items, and the plan for each;
 //!   [`progress`]: how far it is, for the watchdog.
 //! * [`proposal`]: the write operations of a proposal.
@@ -26,5 +26,5 @@ mod progress;
 mod proposal;
 mod recovery;
 pub mod retention;
-pub(crate) mod submission;
+mod submission;
 mod turns;

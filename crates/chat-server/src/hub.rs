@@ -204,9 +204,14 @@ impl Hub {
             all_applied: Notify::new(),
         });
         for (name, last) in given_up {
-            hub.commit_log.record(StateChange::ChannelForgotten(name, last), &hub);
+            hub.record(StateChange::ChannelForgotten(name, last));
         }
         hub
+    }
+
+    /// Submits a change that has no reply.
+    fn record(self: &Arc<Self>, change: StateChange) {
+        self.commit_log.submit(change.into(), self);
     }
 }
 

@@ -20,14 +20,13 @@ use super::progress::{CommitProgress, CommitStage};
 use super::proposal::{NewConversation, entry, names};
 use super::recovery;
 use super::retention::{Retention, RetentionSweep};
-use super::submission::Submission;
 use crate::hub::Hub;
 use crate::hub::admin::command::AdminCommand;
 use crate::hub::channel::Channel;
 use crate::hub::client::throttle::ThrottledOp;
 use crate::hub::id::{ConversationKey, UserId};
 use crate::hub::proposal::{
-    AccountUpdate, CommitOutcome, Payload, Proposal, Recipient, StateChange,
+    AccountUpdate, CommitOutcome, Payload, Proposal, Recipient, StateChange, Submission,
 };
 use crate::hub::recovered::RecoveredState;
 use crate::store::{AccountOp, StoreError, Writer};

@@ -19,13 +19,11 @@ use tokio::sync::Notify;
 use super::committer::Committer;
 use super::progress::{CommitProgress, CommitStage};
 use super::retention::Retention;
-use super::submission::Submission;
 use super::turns::{WorkScope, WorkTurns};
 use crate::hub::Hub;
-use crate::hub::admin::command::AdminCommand;
 use crate::hub::id::{ConversationKey, UserId};
 use crate::hub::ports::CommitLog;
-use crate::hub::proposal::{AccountProposal, Proposal, StateChange};
+use crate::hub::proposal::{StateChange, Submission};
 use crate::hub::recovered::RecoveredState;
 use crate::ops::watchdog::{Probe, ProbePoint, Pulse};
 use crate::store::{Flusher, StoreError, Writer};
@@ -214,30 +212,21 @@ pub enum CommitStartError {
 }
 
 impl CommitLog for LocalLog {
-    fn submit(&self, proposal: Proposal, hub: &Arc<Hub>) {
-        self.shared.submit(CommitWork::Item(Submission::Proposal(proposal), Arc::clone(hub)));
-    }
-
-    fn submit_account_update(&self, update: AccountProposal, hub: &Arc<Hub>) {
-        let item = Submission::Account(Box::new(update));
-        self.shared.queue.add(CommitWork::Item(item, Arc::clone(hub)));
-    }
-
-    fn submit_admin_command(&self, command: Box<AdminCommand>, hub: &Arc<Hub>) {
-        let item = Submission::Admin(command);
-        self.shared.queue.add(CommitWork::Item(item, Arc::clone(hub)));
-    }
-
-    fn record(&self, change: StateChange, hub: &Arc<Hub>) {
-        if let StateChange::ReadMarker(user_id, key, line) = change {
-            let mut read = lock(&self.shared.read);
-            read.insert((user_id, key), line);
-            if read.len() == 1 {
-                self.shared.read_pending.notify_one();
+    fn submit(&self, submission: Submission, hub: &Arc<Hub>) {
+        let shared = &self.shared;
+        match submission {
+            Submission::Change(StateChange::ReadMarker(user_id, key, line)) => {
+                let mut read = lock(&shared.read);
+                read.insert((user_id, key), line);
+                if read.len() == 1 {
+                    shared.read_pending.notify_one();
+                }
             }
-            return;
+            Submission::Proposal(_) => shared.submit(CommitWork::Item(submission, Arc::clone(hub))),
+            Submission::Account(_) | Submission::Admin(_) | Submission::Change(_) => {
+                shared.queue.add(CommitWork::Item(submission, Arc::clone(hub)));
+            }
         }
-        self.shared.queue.add(CommitWork::Item(Submission::Change(change), Arc::clone(hub)));
     }
 }
 

@@ -1,18 +1,7 @@
-//! What is submitted to the committer.
+//! How the committer treats a submission.
 
 use super::turns::WorkScope;
-use crate::hub::admin::command::AdminCommand;
-use crate::hub::proposal::{
-    AccountProposal, AccountUpdate, Payload, Proposal, Recipient, StateChange,
-};
-
-/// A submission.
-pub(crate) enum Submission {
-    Proposal(Proposal),
-    Account(Box<AccountProposal>),
-    Admin(Box<AdminCommand>),
-    Change(StateChange),
-}
+use crate::hub::proposal::{AccountUpdate, Payload, Proposal, Recipient, StateChange, Submission};
 
 impl Submission {
     /// The scope of the submission, for its turn.

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use chat_proto::secret::Secret;
 
 use crate::hub::Hub;
-use crate::hub::admin::command::AdminCommand;
 use crate::hub::client::Client;
 use crate::hub::id::TokenHash;
-use crate::hub::proposal::{AccountProposal, Proposal, StateChange};
+use crate::hub::proposal::Submission;
 use crate::hub::query::{AuthReply, AuthRequest, HistoryQuery};
 
 /// Puts proposals into one order and makes them durable.
@@ -18,20 +17,10 @@ use crate::hub::query::{AuthReply, AuthRequest, HistoryQuery};
 /// of one channel to [`Hub::apply_run`]. So everything a client has seen is stored. Proposals of
 /// one author are applied in the order of submission, each exactly once.
 pub trait CommitLog: Send + Sync {
-    /// Submits a proposal. Never blocks. An author has a bounded number of pending proposals, which
-    /// bounds the queue.
-    fn submit(&self, proposal: Proposal, hub: &Arc<Hub>);
-
-    /// Submits a change of an account. It is stored, or refused, before the reply, in the order of
-    /// submission among proposals.
-    fn submit_account_update(&self, update: AccountProposal, hub: &Arc<Hub>);
-
-    /// Submits a command of a server operator, in the same way.
-    fn submit_admin_command(&self, command: Box<AdminCommand>, hub: &Arc<Hub>);
-
-    /// Records a change that has no reply. It is stored no later than any proposal submitted after
-    /// it.
-    fn record(&self, change: StateChange, hub: &Arc<Hub>);
+    /// Submits work. Never blocks. What is submitted first is stored first, or in the same commit.
+    /// An author has a bounded number of pending proposals, which bounds the queue; a change has no
+    /// reply, and may be submitted under any lock.
+    fn submit(&self, submission: Submission, hub: &Arc<Hub>);
 }
 
 /// Hashes passwords and makes tokens.

@@ -11,13 +11,49 @@ use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
-use crate::hub::admin::command::AuditEntry;
+use crate::hub::admin::command::{AdminCommand, AuditEntry};
 use crate::hub::channel::Channel;
 use crate::hub::channel::mod_action::{AccessContext, ModAction, ModerationChange};
 use crate::hub::channel::moderation::FilterVerdict;
 use crate::hub::client::Client;
 use crate::hub::client::private::SendPermit;
 use crate::hub::id::{ConversationKey, TokenHash, UserId};
+
+/// What the commit log puts into its order.
+pub enum Submission {
+    /// A message, a topic or a moderation action.
+    Proposal(Proposal),
+    /// A change of an account that a client requested.
+    Account(Box<AccountProposal>),
+    /// A command of a server operator.
+    Admin(Box<AdminCommand>),
+    /// A change without a reply.
+    Change(StateChange),
+}
+
+impl From<Proposal> for Submission {
+    fn from(proposal: Proposal) -> Self {
+        Self::Proposal(proposal)
+    }
+}
+
+impl From<AccountProposal> for Submission {
+    fn from(proposal: AccountProposal) -> Self {
+        Self::Account(Box::new(proposal))
+    }
+}
+
+impl From<AdminCommand> for Submission {
+    fn from(command: AdminCommand) -> Self {
+        Self::Admin(Box::new(command))
+    }
+}
+
+impl From<StateChange> for Submission {
+    fn from(change: StateChange) -> Self {
+        Self::Change(change)
+    }
+}
 
 /// A message, a topic or a moderation action that is not committed yet.
 pub struct Proposal {

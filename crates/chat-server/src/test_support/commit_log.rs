@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use crate::commit::committer::Committer;
 use crate::commit::retention::Retention;
-use crate::commit::submission::Submission;
 use crate::hub::Hub;
-use crate::hub::admin::command::AdminCommand;
 use crate::hub::ports::CommitLog;
-use crate::hub::proposal::{AccountProposal, Proposal, StateChange};
+use crate::hub::proposal::Submission;
 use crate::hub::recovered::RecoveredState;
 use crate::store::{StoreError, Writer};
 use crate::util::sync::{Rank, RankedMutex, lock};
@@ -31,28 +29,16 @@ impl InlineLog {
         let committer = RankedMutex::new(committer);
         Ok((Self { committer, pending: RankedMutex::default() }, recovered))
     }
-
-    fn run(&self, item: Submission, hub: &Arc<Hub>) {
-        let pending = std::mem::take(&mut *lock(&self.pending));
-        lock(&self.committer).run(pending.into_iter().chain([item]), hub);
-    }
 }
 
 impl CommitLog for InlineLog {
-    fn submit(&self, proposal: Proposal, hub: &Arc<Hub>) {
-        self.run(Submission::Proposal(proposal), hub);
-    }
-
-    fn submit_account_update(&self, update: AccountProposal, hub: &Arc<Hub>) {
-        self.run(Submission::Account(Box::new(update)), hub);
-    }
-
-    fn submit_admin_command(&self, command: Box<AdminCommand>, hub: &Arc<Hub>) {
-        self.run(Submission::Admin(command), hub);
-    }
-
-    fn record(&self, change: StateChange, _: &Arc<Hub>) {
-        // The caller may hold a lock of the hub, or the committer's.
-        lock(&self.pending).push(Submission::Change(change));
+    fn submit(&self, submission: Submission, hub: &Arc<Hub>) {
+        if let Submission::Change(_) = submission {
+            // The caller may hold a lock of the hub, or the committer's.
+            lock(&self.pending).push(submission);
+            return;
+        }
+        let pending = std::mem::take(&mut *lock(&self.pending));
+        lock(&self.committer).run(pending.into_iter().chain([submission]), hub);
     }
 }

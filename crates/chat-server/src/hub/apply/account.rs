@@ -45,10 +45,8 @@ impl Hub {
             }
             lock(&self.accounts).reserve(name.clone());
         }
-        self.commit_log.submit_account_update(
-            AccountProposal { client: Arc::clone(client), what, done },
-            self,
-        );
+        self.commit_log
+            .submit(AccountProposal { client: Arc::clone(client), what, done }.into(), self);
         Ok(())
     }
 
@@ -240,7 +238,7 @@ impl Hub {
             TokenCheck::Valid { account, renewed } => {
                 if renewed {
                     let used = StateChange::TokenUsed(account.user_id, *hash, on_the_wall(now));
-                    self.commit_log.record(used, self);
+                    self.record(used);
                 }
                 Ok(account)
             }
@@ -284,8 +282,8 @@ impl Hub {
         client.set_away(account.away());
         if let Some(before) = before.as_ref().filter(|_| held) {
             // The identity as a guest ends.
-            self.commit_log.record(StateChange::NameReleased(before.key().into()), self);
-            self.commit_log.record(StateChange::UserGone(by.was), self);
+            self.record(StateChange::NameReleased(before.key().into()));
+            self.record(StateChange::UserGone(by.was));
         }
         let renamed = before.as_ref().filter(|before| before.as_str() != name.as_str());
         let event = renamed.map(|from| Event::Renamed { from: from.clone(), to: name.clone() });
@@ -402,7 +400,7 @@ impl Hub {
     pub(super) fn record_absence(self: &Arc<Self>, account: &Account, now: Timestamp) {
         let seen = on_the_wall(now);
         account.set_seen(seen);
-        self.commit_log.record(StateChange::AccountSeen(account.user_id, seen), self);
+        self.record(StateChange::AccountSeen(account.user_id, seen));
     }
 
     /// Records that an account joined a channel, with this read marker.
@@ -414,8 +412,7 @@ impl Hub {
         now: Timestamp,
     ) {
         let now = self.record_entry(account, channel, read, now);
-        self.commit_log
-            .record(StateChange::MemberAdded(account.user_id, channel.clone(), read, now), self);
+        self.record(StateChange::MemberAdded(account.user_id, channel.clone(), read, now));
     }
 
     /// Joins without storing the membership, which is up to the caller. Returns the time.
@@ -428,7 +425,7 @@ impl Hub {
     ) -> Timestamp {
         let (now, oldest) = account.join(channel, read, now);
         if let Some(oldest) = oldest {
-            self.commit_log.record(StateChange::MemberRemoved(account.user_id, oldest), self);
+            self.record(StateChange::MemberRemoved(account.user_id, oldest));
         }
         now
     }
@@ -436,16 +433,14 @@ impl Hub {
     /// Records that an account left a channel.
     pub(crate) fn forget_membership(self: &Arc<Self>, account: &Account, channel: &ChannelName) {
         if account.leave_channel(channel) {
-            self.commit_log
-                .record(StateChange::MemberRemoved(account.user_id, channel.clone()), self);
+            self.record(StateChange::MemberRemoved(account.user_id, channel.clone()));
         }
     }
 
     /// Records the departure of an account that was ejected while its join was being stored.
     pub(crate) fn ensure_left(self: &Arc<Self>, account: &Account, channel: &ChannelName) {
         if !account.is_in(channel) {
-            self.commit_log
-                .record(StateChange::MemberRemoved(account.user_id, channel.clone()), self);
+            self.record(StateChange::MemberRemoved(account.user_id, channel.clone()));
         }
     }
 
@@ -458,7 +453,7 @@ impl Hub {
     ) {
         if account.mark_read(channel, line) {
             let key = ConversationKey::Channel(channel.clone());
-            self.commit_log.record(StateChange::ReadMarker(account.user_id, key, line), self);
+            self.record(StateChange::ReadMarker(account.user_id, key, line));
         }
     }
 
@@ -471,7 +466,7 @@ impl Hub {
     ) {
         account.mark_private_read(with, line);
         let key = ConversationKey::private(account.user_id, with);
-        self.commit_log.record(StateChange::ReadMarker(account.user_id, key, line), self);
+        self.record(StateChange::ReadMarker(account.user_id, key, line));
     }
 
     /// Expires tokens that were unused for too long.
@@ -480,7 +475,7 @@ impl Hub {
         loop {
             let (expired, last) = lock(&self.accounts).expired_tokens(after, now);
             for (user_id, hash) in expired {
-                self.commit_log.record(StateChange::TokenExpired(user_id, hash), self);
+                self.record(StateChange::TokenExpired(user_id, hash));
             }
             if last.is_none() {
                 return;

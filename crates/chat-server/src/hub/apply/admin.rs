@@ -62,7 +62,7 @@ impl Hub {
             return Err(Refusal::stopping());
         }
         let act = AuditEntry { time: on_the_wall(now), by, did: did.into(), whom, until, reason };
-        self.commit_log.submit_admin_command(Box::new(AdminCommand { issuer, what, act }), self);
+        self.commit_log.submit(AdminCommand { issuer, what, act }.into(), self);
         Ok(())
     }
 
@@ -274,7 +274,7 @@ impl Hub {
         if lock(&self.server_moderation).run_out(now) {
             // Stored times are the wall clock's. What stays in the store is checked again at the
             // next start.
-            self.commit_log.record(StateChange::ExpiredBefore(now.min(on_the_wall(now))), self);
+            self.record(StateChange::ExpiredBefore(now.min(on_the_wall(now))));
         }
     }
 }

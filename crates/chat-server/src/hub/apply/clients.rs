@@ -124,13 +124,12 @@ impl Hub {
         now: Timestamp,
     ) {
         if let Some(user_id) = held_by {
-            self.commit_log.record(StateChange::NameReleased(name.key().into()), self);
-            self.commit_log.record(StateChange::UserGone(user_id), self);
+            self.record(StateChange::NameReleased(name.key().into()));
+            self.record(StateChange::UserGone(user_id));
         }
         if before != name && client.holds_name() {
-            self.commit_log.record(StateChange::NameReleased(before.key().into()), self);
-            self.commit_log
-                .record(StateChange::NameHeld(name.clone(), client.user_id(), now), self);
+            self.record(StateChange::NameReleased(before.key().into()));
+            self.record(StateChange::NameHeld(name.clone(), client.user_id(), now));
         }
     }
 

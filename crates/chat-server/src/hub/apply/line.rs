@@ -128,7 +128,7 @@ impl Hub {
     /// Holds the name for this client until it leaves.
     fn claim_hold(self: &Arc<Self>, client: &Client, now: Timestamp) {
         if let Some(name) = client.claim_hold() {
-            self.commit_log.record(StateChange::NameHeld(name, client.user_id(), now), self);
+            self.record(StateChange::NameHeld(name, client.user_id(), now));
         }
     }
 
@@ -218,7 +218,7 @@ impl Hub {
             self.finish_proposal();
             return Err(Refusal::stopping());
         }
-        self.commit_log.submit(proposal, self);
+        self.commit_log.submit(proposal.into(), self);
         Ok(())
     }
 

@@ -157,10 +157,7 @@ impl Hub {
             (entry, ring, account)
         };
         channels.add(Arc::clone(&channel));
-        self.commit_log.record(
-            StateChange::ChannelCreated(name.clone(), topic.clone(), client.account()),
-            self,
-        );
+        self.record(StateChange::ChannelCreated(name.clone(), topic.clone(), client.account()));
         self.record_operator(&channel, account);
         self.index_account(client.account().filter(|_| topic.is_some()), &channel);
         for setting in &self.bounds.new_channels {
@@ -213,7 +210,7 @@ impl Hub {
 
     pub(super) fn record_moderation(self: &Arc<Self>, name: &ChannelName, keep: ModerationChange) {
         let changed = Box::new(ChannelChange { channel: name.clone(), keep });
-        self.commit_log.record(StateChange::Moderation(changed), self);
+        self.record(StateChange::Moderation(changed));
     }
 
     /// Joins a channel.
@@ -322,7 +319,7 @@ impl Hub {
         }
         tracing::info!(channel = %name, lines = 0, reason = "unused", "channel removed");
         self.remove_channel(&mut channels, channel, &mut state);
-        self.commit_log.record(StateChange::ChannelDropped(name.clone()), self);
+        self.record(StateChange::ChannelDropped(name.clone()));
     }
 
     /// Drops channels that were empty for the configured time, with their messages, unless an
@@ -365,7 +362,7 @@ impl Hub {
         let (name, lines) = (&channel.name, state.line_count());
         tracing::info!(channel = %name, lines, reason = %"empty", "channel removed");
         self.remove_channel(&mut channels, channel, &mut state);
-        self.commit_log.record(StateChange::ChannelDropped(name.clone()), self);
+        self.record(StateChange::ChannelDropped(name.clone()));
     }
 
     /// Releases expired name holds.
@@ -377,8 +374,8 @@ impl Hub {
     /// Releases these name holds.
     pub(super) fn release(self: &Arc<Self>, names: impl IntoIterator<Item = (Box<str>, UserId)>) {
         for (name, user_id) in names {
-            self.commit_log.record(StateChange::NameReleased(name), self);
-            self.commit_log.record(StateChange::UserGone(user_id), self);
+            self.record(StateChange::NameReleased(name));
+            self.record(StateChange::UserGone(user_id));
         }
     }
 }

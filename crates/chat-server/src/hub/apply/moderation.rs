@@ -214,7 +214,7 @@ impl Hub {
         let channel = kick.channel.clone();
         eject(state, client, kick, now, by);
         if let Some(account) = client.signed_in() {
-            self.commit_log.record(StateChange::MemberRemoved(account.user_id, channel), self);
+            self.record(StateChange::MemberRemoved(account.user_id, channel));
         }
     }
 
@@ -247,7 +247,7 @@ impl Hub {
     ) {
         state.dropped = true;
         if let Some((name, last)) = channels.remove(&channel.name, state.last_line) {
-            self.commit_log.record(StateChange::ChannelForgotten(name, last), self);
+            self.record(StateChange::ChannelForgotten(name, last));
         }
         lock(&self.accounts).forget_channel(&channel.name);
         state.moderation.clear();

@@ -462,7 +462,7 @@ async fn a_channel_that_is_forgotten_and_made_again_gives_no_id_twice() {
             assert_eq!(channels.take_last_line(&dev()), MessageId(3));
             channels.forgotten = MessageId(3);
         }
-        hub.commit_log.record(StateChange::ChannelForgotten(dev(), MessageId(3)), &hub);
+        hub.record(StateChange::ChannelForgotten(dev(), MessageId(3)));
         alice.ask("/create other").await;
         alice.ask("four").await;
         assert_eq!(
