@@ -442,6 +442,7 @@ impl WalFile<'_> {
 /// Scans the WAL of a database that no process has open.
 pub(super) fn look(database: &Path, cure: RepairMode) -> io::Result<WalDamage> {
     let path = beside(database, "-wal");
+    let index = beside(database, "-shm");
     let mend = cure != RepairMode::None;
     let file = match File::options().read(true).write(mend).open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(WalDamage::default()),
@@ -486,6 +487,7 @@ pub(super) fn look(database: &Path, cure: RepairMode) -> io::Result<WalDamage> {
     }
     log.salts = right[16..24].try_into().unwrap_or_default();
     let mut sum = Checksum::stored(&right[24..]);
+    let mut committed = 0;
     for at in 0..log.frames {
         let Some(frame) = log.frame(at)? else { break };
         let mut right = frame;
@@ -498,6 +500,10 @@ pub(super) fn look(database: &Path, cure: RepairMode) -> io::Result<WalDamage> {
                 mended => {
                     let was_whole = matches!(mended, Repair::InSomeWay);
                     log.lose(at, (&right, sum), (was_whole, cure), &mut damage)?;
+                    if damage.lost_commits == 0 && ends_at(&index, log.salts, committed) {
+                        // A process that was killed wrote it, and had not answered it.
+                        damage.lost_from = None;
+                    }
                     break;
                 }
             };
@@ -508,12 +514,30 @@ pub(super) fn look(database: &Path, cure: RepairMode) -> io::Result<WalDamage> {
             right = mended;
         }
         sum = Checksum::stored(&right[16..]);
+        if is_commit(&right) {
+            committed = at + 1;
+        }
     }
     if mend && (damage.mended > 0 || damage.accepted.is_some()) {
         file.sync_all()?;
     }
     Ok(damage)
 }
+
+/// Whether a WAL index has so many committed frames, of a WAL with these salts. A process that is
+/// killed leaves its index as it was after the last commit; a power cut may leave an earlier one.
+fn ends_at(index: &Path, salts: [u8; 8], committed: usize) -> bool {
+    let mut header = [0; INDEX_HEADER];
+    let read = File::open(index).and_then(|index| index.read_exact_at(&mut header, 0));
+    let frames = header[INDEX_FRAMES..INDEX_FRAMES + 4].try_into().map_or(0, u32::from_ne_bytes);
+    read.is_ok() && header[INDEX_SALTS..INDEX_SALTS + 8] == salts && frames as usize == committed
+}
+
+/// Bytes of the header of a WAL index, and the offsets of the number of frames and of the salts in
+/// it. See <https://sqlite.org/walformat.html>.
+const INDEX_HEADER: usize = 48;
+const INDEX_FRAMES: usize = 16;
+const INDEX_SALTS: usize = 32;
 
 /// Removes the remains of a failed commit behind the last valid one, so that they aren't taken for
 /// commits hidden by a bad frame. No other thread writes the database.
@@ -693,6 +717,37 @@ mod tests {
             at += if at < 200 { 1 } else { 397 };
         }
         assert!(mended * 20 > tried * 19, "{mended} of {tried}");
+    }
+
+    /// SQLite writes a frame's header before its page. A process killed in between had not answered
+    /// the commit, which was reported as a loss all the same.
+    #[test]
+    fn a_commit_that_a_killed_process_had_not_finished_is_no_loss() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("some.db");
+        let some = Connection::open(&path).unwrap();
+        some.pragma_update(None, "journal_mode", "wal").unwrap();
+        some.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+        some.execute_batch("CREATE TABLE some (n INTEGER); INSERT INTO some VALUES (1)").unwrap();
+        let left = folder.path().join("left.db");
+        let copy = |part: &str| {
+            fs::copy(beside(&path, part), beside(&left, part)).unwrap();
+        };
+        copy("-shm");
+        some.execute_batch("INSERT INTO some VALUES (2)").unwrap();
+        copy("");
+        copy("-wal");
+        // The page of the last frame isn't written.
+        let wal = File::options().write(true).open(beside(&left, "-wal")).unwrap();
+        let end = wal.metadata().unwrap().len();
+        wal.write_all_at(&[0; PAGE], end - PAGE as u64).unwrap();
+        assert_eq!(look(&left, RepairMode::Mend).unwrap(), WalDamage::default());
+        // With the index of after the commit, it is damage.
+        copy("-shm");
+        let damage = look(&left, RepairMode::Mend).unwrap();
+        assert_eq!((damage.lost_commits, damage.lost_from.is_some()), (0, true));
+        fs::remove_file(beside(&left, "-shm")).unwrap();
+        assert_eq!(look(&left, RepairMode::Mend).unwrap(), damage);
     }
 
     #[test]
