@@ -303,7 +303,7 @@ fn the_data_of_an_account_is_exported() {
             .unwrap()
             .into_parts();
     let made = AccountOp::Create {
-        party: 1,
+        user_id: 1,
         key: "alice",
         shown: "Alice",
         password: "secret",

@@ -226,9 +226,9 @@ fn bind_tcp(listen: &Listen, unacknowledged: Duration) -> anyhow::Result<Vec<Tcp
 /// Opens the store.
 fn keeping(config: &Config) -> anyhow::Result<(Backends, Arc<LocalLog>)> {
     let store = Store::open(&config.place, config.durability)?;
-    let (book, lookups) = store.into_parts();
+    let (writer, lookups) = store.into_parts();
     let archive = HistoryService::start(&lookups)?;
-    let (order, past) = LocalLog::start(book, config.retention.clone())?;
+    let (order, past) = LocalLog::start(writer, config.retention.clone())?;
     let order = Arc::new(order);
     let auth = Arc::new(AuthService::start()?);
     Ok((

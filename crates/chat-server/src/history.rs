@@ -209,8 +209,8 @@ fn key(reader: &Reader, of: ConversationRef) -> Result<Option<ConversationKey>, 
     match of {
         ConversationRef::Channel(name) => Ok(Some(ConversationKey::Channel(name))),
         ConversationRef::Chat(key, _) => Ok(Some(key)),
-        ConversationRef::LastWith(party, user) => {
-            let found = unless_failed(reader.private_with(party.0, user.key(), folded))?;
+        ConversationRef::LastWith(user_id, user) => {
+            let found = unless_failed(reader.private_with(user_id.0, user.key(), folded))?;
             Ok(found.map(|(one, other)| ConversationKey::Private(UserId(one), UserId(other))))
         }
     }
@@ -295,7 +295,7 @@ fn page(
 }
 
 fn search(reader: &Reader, asked: SearchRequest, cutoff: &Cutoff) -> Result<QueryResult, Refusal> {
-    let SearchRequest { search, channels, user_id: party, only, hidden } = asked;
+    let SearchRequest { search, channels, user_id, only, hidden } = asked;
     let SearchQuery { from, before, words, .. } = search;
     let only = match only {
         None => None,
@@ -306,12 +306,12 @@ fn search(reader: &Reader, asked: SearchRequest, cutoff: &Cutoff) -> Result<Quer
     };
     let channels: Vec<(String, u64)> =
         channels.iter().map(|(name, begin)| (channel_key(name), begin.0)).collect();
-    let of = StoredViewer::new(party, hidden);
+    let of = StoredViewer::new(user_id, hidden);
     let phrases: Vec<(&str, bool)> =
         words.iter().map(|phrase| (phrase.text.as_str(), phrase.prefix)).collect();
     let query = FullTextQuery {
         channels: &channels,
-        party: Some(party.0),
+        user_id: Some(user_id.0),
         from: from.as_ref().map(UserName::key),
         fold: folded,
         before: before.map(|before| (before.time.0, before.id.0)),
@@ -336,7 +336,7 @@ fn search(reader: &Reader, asked: SearchRequest, cutoff: &Cutoff) -> Result<Quer
                 LineContext::Channel(ChannelName::new(&shown).ok()?)
             }
             ConversationInfo::Private((one, _), names) => {
-                LineContext::Private(names, UserId(one) == party)
+                LineContext::Private(names, UserId(one) == user_id)
             }
         };
         event(line, &told)
@@ -408,20 +408,20 @@ enum LineContext {
 
 /// The viewer in the store's terms.
 struct StoredViewer {
-    party: u64,
+    user_id: u64,
     hidden: Vec<String>,
     hidden_accounts: Vec<u64>,
 }
 
 impl StoredViewer {
-    fn new(party: UserId, hidden: HiddenAuthors) -> Self {
-        let hidden_accounts = hidden.user_ids.iter().map(|party| party.0).collect();
-        Self { party: party.0, hidden: hidden.names, hidden_accounts }
+    fn new(user_id: UserId, hidden: HiddenAuthors) -> Self {
+        let hidden_accounts = hidden.user_ids.iter().map(|user_id| user_id.0).collect();
+        Self { user_id: user_id.0, hidden: hidden.names, hidden_accounts }
     }
 
     fn viewer(&self) -> store::Viewer<'_> {
         store::Viewer {
-            party: self.party,
+            user_id: self.user_id,
             hidden: &self.hidden,
             hidden_accounts: &self.hidden_accounts,
             fold: folded,

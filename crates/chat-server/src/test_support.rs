@@ -29,9 +29,9 @@ pub fn inline_backends(retention: Retention) -> Backends {
 
 /// The same over a store.
 fn backends(store: Store, retention: Retention) -> Result<Backends, Box<dyn std::error::Error>> {
-    let (book, lookups) = store.into_parts();
+    let (writer, lookups) = store.into_parts();
     let history = InlineHistory(Mutex::new(lookups.reader()?));
-    let (commit_log, recovered) = InlineLog::new(book, retention)?;
+    let (commit_log, recovered) = InlineLog::new(writer, retention)?;
     Ok(Backends {
         commit_log: Arc::new(commit_log),
         history: Arc::new(history),

@@ -55,14 +55,14 @@ pub(super) fn make(
         entries.push(WriteOp::Channel { number, name, shown, topic: None, open: true });
     }
     for (at, (name, hash)) in names.iter().zip(&hashes).enumerate() {
-        let party = at as u64 + 1;
+        let user_id = at as u64 + 1;
         let (key, shown, password) = (name.as_str(), name.as_str(), password.as_str());
-        let made = AccountOp::Create { party, key, shown, password, created: now, admin: false };
+        let made = AccountOp::Create { user_id, key, shown, password, created: now, admin: false };
         entries.push(made.into());
-        entries.push(AccountOp::Token { hash, party, created: now }.into());
+        entries.push(AccountOp::Token { hash, user_id, created: now }.into());
         for channel in channels_of(at, each, channels) {
             let number = u32::try_from(channel + 1)?;
-            entries.push(AccountOp::Member { party, number, marker: 0, entered: now }.into());
+            entries.push(AccountOp::Member { user_id, number, marker: 0, entered: now }.into());
         }
         if entries.len() >= BATCH {
             writer.commit(&entries)?;

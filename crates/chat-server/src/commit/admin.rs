@@ -51,7 +51,7 @@ pub(super) fn load(writer: &Writer) -> Result<StoredServerModeration, StoreError
 }
 
 /// The account that a command changes.
-pub(super) fn party(command: &AdminCommand) -> Option<UserId> {
+pub(super) fn user_id(command: &AdminCommand) -> Option<UserId> {
     match &command.what {
         AdminAction::Admin { user_id, .. }
         | AdminAction::Password { user_id, .. }
@@ -82,16 +82,16 @@ pub(super) fn add_entries<'a>(command: &'a AdminCommand, entries: &mut Vec<Write
             );
         }
         AdminAction::Unban(_, key) => entries.push(ServerModerationOp::Unban { key }.into()),
-        AdminAction::Admin { user_id: UserId(party), admin } => {
-            entries.push(AccountOp::Admin { party: *party, admin: *admin }.into());
+        AdminAction::Admin { user_id: UserId(user_id), admin } => {
+            entries.push(AccountOp::Admin { user_id: *user_id, admin: *admin }.into());
         }
-        AdminAction::Delete { user_id: UserId(party) } => {
-            entries.push(AccountOp::Forget { party: *party }.into());
+        AdminAction::Delete { user_id: UserId(user_id) } => {
+            entries.push(AccountOp::Forget { user_id: *user_id }.into());
         }
-        AdminAction::Password { user_id: UserId(party), password } => {
-            let party = *party;
-            entries.push(AccountOp::Password { party, password }.into());
-            entries.push(AccountOp::RevokeAll { party, except: None }.into());
+        AdminAction::Password { user_id: UserId(user_id), password } => {
+            let user_id = *user_id;
+            entries.push(AccountOp::Password { user_id, password }.into());
+            entries.push(AccountOp::RevokeAll { user_id, except: None }.into());
         }
     }
     entries.push(record(&command.act));

@@ -72,8 +72,12 @@ pub(super) fn add_change<'a>(
             entries.push(WriteOp::Floor { number, floor });
             entries.push(WriteOp::ChannelModeration { number, op: ChannelModerationOp::Clear });
         }
-        StateChange::NameHeld(name, party, since) => {
-            entries.push(WriteOp::HoldName { name: name.key(), party: party.0, since: since.0 });
+        StateChange::NameHeld(name, user_id, since) => {
+            entries.push(WriteOp::HoldName {
+                name: name.key(),
+                user_id: user_id.0,
+                since: since.0,
+            });
         }
         StateChange::NameReleased(name) => entries.push(WriteOp::ReleaseName { name }),
         StateChange::Moderation(changed) => {

@@ -44,7 +44,7 @@ const MAX_PURGES: usize = 256;
 
 /// Assigns ids and writes; the only place that does.
 pub(crate) struct Committer {
-    book: Writer,
+    writer: Writer,
     index: ConversationIndex,
     sweep: RetentionSweep,
     /// The batch in progress.
@@ -61,15 +61,15 @@ pub(crate) struct Committer {
 impl Committer {
     /// Takes the store over; returns the recovered state.
     pub(crate) fn open(
-        book: Writer,
+        writer: Writer,
         retention: Retention,
     ) -> Result<(Self, RecoveredState), StoreError> {
-        let (index, past) = recovery::load(&book)?;
+        let (index, past) = recovery::load(&writer)?;
         let mut sweep = RetentionSweep::new(retention);
-        sweep.erase(book.pending_redactions()?, book.last_row());
-        sweep.purge(book.pending_purges()?);
+        sweep.erase(writer.pending_redactions()?, writer.last_row());
+        sweep.purge(writer.pending_purges()?);
         let committer = Self {
-            book,
+            writer,
             index,
             sweep,
             batch: VecDeque::new(),
@@ -135,7 +135,7 @@ impl Committer {
         if self.keep().is_err() {
             tracing::warn!(changes = self.pending.len(), "the last changes are not stored");
         }
-        if let Err(error) = self.book.checkpoint() {
+        if let Err(error) = self.writer.checkpoint() {
             tracing::warn!("{error}");
         }
     }
@@ -180,19 +180,19 @@ impl Committer {
         if let AccountUpdate::Enter { channel, .. } = what {
             slot_of_channel(&mut self.index, channel);
         }
-        let party = what.user_id();
-        if self.forgotten.contains(&party) {
+        let user_id = what.user_id();
+        if self.forgotten.contains(&user_id) {
             return Err(Refusal::account_gone());
         }
         if let AccountUpdate::Forget { .. } = what {
-            self.forgotten.insert(party);
+            self.forgotten.insert(user_id);
         }
         Ok(())
     }
 
     fn may_be(&mut self, command: &AdminCommand) -> Result<(), Refusal> {
-        match admin::party(command) {
-            Some(party) if self.forgotten.contains(&party) => Err(Refusal::account_gone()),
+        match admin::user_id(command) {
+            Some(user_id) if self.forgotten.contains(&user_id) => Err(Refusal::account_gone()),
             _ => {
                 command.check_policy()?;
                 self.forgotten.extend(command.forgets());
@@ -229,7 +229,7 @@ impl Committer {
             // A wall clock that was set doesn't allow duplicates.
             let now = proposal.time.min(on_the_wall(proposal.time));
             let since = now.0.saturating_sub(ONCE_MILLIS);
-            match self.book.said_once(once.0.key(), &once.1, since) {
+            match self.writer.said_once(once.0.key(), &once.1, since) {
                 Ok(Some(said)) => {
                     let stamp = MessageStamp { id: MessageId(said.id), time: Timestamp(said.time) };
                     return self.duplicate(said.number, stamp, proposal);
@@ -286,7 +286,7 @@ impl Committer {
             if let Some(logged) = &mut kept.logged {
                 logged.time = slot.time;
             }
-            PlannedModAction::of(kept, slot.number, slot.id, &self.book)
+            PlannedModAction::of(kept, slot.number, slot.id, &self.writer)
         });
         match written {
             Some(Ok(written)) => Plan::ModAction { slot, written },
@@ -336,8 +336,8 @@ impl Committer {
             }
         }
         // A message also moves its author's read marker.
-        for ((UserId(party), number), marker) in read {
-            entries.push(AccountOp::Marker { party, number, marker }.into());
+        for ((UserId(user_id), number), marker) in read {
+            entries.push(AccountOp::Marker { user_id, number, marker }.into());
         }
         let floors = self.sweep.add_floors(&self.index, &mut entries);
         if entries.is_empty() {
@@ -345,7 +345,7 @@ impl Committer {
             self.pending.clear();
             return Ok(());
         }
-        let kept = self.book.commit(&entries);
+        let kept = self.writer.commit(&entries);
         drop(entries);
         match kept {
             Ok(()) => {
@@ -356,7 +356,7 @@ impl Committer {
                 self.sweep.raise(&mut self.index, floors);
                 for change in std::mem::take(&mut self.pending) {
                     match change {
-                        StateChange::UserGone(party) => self.sweep.over(self.index.end(party)),
+                        StateChange::UserGone(user_id) => self.sweep.over(self.index.end(user_id)),
                         StateChange::ChannelDropped(name) => self.forget_lines(&name),
                         StateChange::ChannelForgotten(name, _) => {
                             self.sweep.over(self.index.give_up(&name).into_iter().collect());
@@ -371,9 +371,9 @@ impl Committer {
                     _ => None,
                 });
                 self.sweep.purge(purges.sum());
-                for party in self.batch.iter().filter_map(BatchItem::forgets) {
-                    self.sweep.erase([party.0], self.book.last_row());
-                    self.sweep.over(self.index.end(party));
+                for user_id in self.batch.iter().filter_map(BatchItem::forgets) {
+                    self.sweep.erase([user_id.0], self.writer.last_row());
+                    self.sweep.over(self.index.end(user_id));
                 }
                 self.forget_ended();
                 Ok(())
@@ -381,8 +381,8 @@ impl Committer {
             Err(failure) => {
                 self.report_failure(&failure);
                 self.index.roll_back();
-                for party in self.batch.iter().filter_map(BatchItem::forgets) {
-                    self.forgotten.remove(&party);
+                for user_id in self.batch.iter().filter_map(BatchItem::forgets) {
+                    self.forgotten.remove(&user_id);
                 }
                 Err(Refusal::not_stored())
             }
@@ -470,7 +470,7 @@ impl Committer {
 
     /// After a panic: refuses what has no outcome, and reads the index again.
     fn recover(&mut self, hub: &Arc<Hub>) {
-        match recovery::load(&self.book) {
+        match recovery::load(&self.writer) {
             Ok((index, _)) => self.index = index,
             Err(failure) => self.report_failure(&failure),
         }
@@ -504,33 +504,33 @@ impl Committer {
 
     /// Messages waiting for the tables; none while the store fails.
     pub(super) fn waiting(&self) -> usize {
-        if self.failing { 0 } else { self.book.waiting().max(usize::from(self.sweep.waits())) }
+        if self.failing { 0 } else { self.writer.waiting().max(usize::from(self.sweep.waits())) }
     }
 
     /// The last row of the journal.
     pub(super) fn last_row(&self) -> i64 {
-        self.book.last_row()
+        self.writer.last_row()
     }
 
     /// Whether the tables have what was stored up to this row of the journal. If not, the flushing
     /// thread hurries.
     pub(super) fn may_erase(&self, row: i64) -> bool {
-        let is_put = self.book.is_put(row);
+        let is_put = self.writer.is_put(row);
         if !is_put {
-            self.book.hurry();
+            self.writer.hurry();
         }
         is_put
     }
 
     /// Whether the sweep has work.
     pub(super) fn has_sweep(&self) -> bool {
-        !self.failing && self.sweep.has_more(&self.book)
+        !self.failing && self.sweep.has_more(&self.writer)
     }
 
     /// Takes the result of the last chore, and starts the next.
     pub(super) fn sweep_step(&mut self, hub: &Hub) {
         self.progress.enter(CommitStage::Disk);
-        if let Err(failure) = self.sweep.step(&mut self.book, &mut self.index, hub) {
+        if let Err(failure) = self.sweep.step(&mut self.writer, &mut self.index, hub) {
             tracing::warn!("can't delete expired messages now: {failure}");
             self.sweep.rest();
         }

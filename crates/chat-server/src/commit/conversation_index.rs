@@ -123,7 +123,7 @@ impl ConversationIndex {
             };
             let key = if let Some((one, other)) = row.parties {
                 past.next_user_id = past.next_user_id.max(other + 1);
-                entry.ended = [one, other].map(|party| !alive.contains(&UserId(party)));
+                entry.ended = [one, other].map(|user_id| !alive.contains(&UserId(user_id)));
                 entry.names = names(&row.one_name, &row.other_name);
                 ConversationKey::private(UserId(one), UserId(other))
             } else {
@@ -153,8 +153,8 @@ impl ConversationIndex {
 
     fn insert(&mut self, key: ConversationKey, entry: ConversationEntry) {
         if let ConversationKey::Private(one, other) = key {
-            for party in [one, other] {
-                self.by_party.entry(party).or_default().push(entry.number);
+            for user_id in [one, other] {
+                self.by_party.entry(user_id).or_default().push(entry.number);
             }
         }
         self.by_number.insert(entry.number, key.clone());
@@ -313,11 +313,11 @@ impl ConversationIndex {
         self.by_number.remove(&entry.number);
         self.free_from = self.free_from.min(entry.number);
         if let ConversationKey::Private(one, other) = *key {
-            for party in [one, other] {
-                if let Some(numbers) = self.by_party.get_mut(&party) {
+            for user_id in [one, other] {
+                if let Some(numbers) = self.by_party.get_mut(&user_id) {
                     numbers.retain(|number| *number != entry.number);
                     if numbers.is_empty() {
-                        self.by_party.remove(&party);
+                        self.by_party.remove(&user_id);
                     }
                 }
             }
@@ -325,13 +325,13 @@ impl ConversationIndex {
     }
 
     /// A user can't return. Returns the private chats that no one can read any more.
-    pub(super) fn end(&mut self, party: UserId) -> Vec<ConversationKey> {
+    pub(super) fn end(&mut self, user_id: UserId) -> Vec<ConversationKey> {
         let mut over = Vec::new();
-        for number in self.by_party.get(&party).into_iter().flatten() {
+        for number in self.by_party.get(&user_id).into_iter().flatten() {
             let Some(key) = self.by_number.get(number) else { continue };
             let Some(entry) = self.by_key.get_mut(key) else { continue };
             if let ConversationKey::Private(one, _) = *key {
-                entry.ended[usize::from(one != party)] = true;
+                entry.ended[usize::from(one != user_id)] = true;
             }
             if entry.is_over() {
                 over.push(key.clone());
@@ -370,13 +370,13 @@ impl ConversationIndex {
     }
 
     /// The conversation with this number, as one of its users names it.
-    pub(super) fn place(&self, number: u32, party: UserId) -> Option<Conversation> {
+    pub(super) fn place(&self, number: u32, user_id: UserId) -> Option<Conversation> {
         let key = self.by_number.get(&number)?;
         match key {
             ConversationKey::Channel(name) => Some(Conversation::Channel(name.clone())),
-            ConversationKey::Private(one, other) if party == *one || party == *other => {
+            ConversationKey::Private(one, other) if user_id == *one || user_id == *other => {
                 let [one_name, other_name] = self.by_key.get(key)?.names.as_ref()?;
-                let with = if *one == party { other_name } else { one_name };
+                let with = if *one == user_id { other_name } else { one_name };
                 Some(Conversation::Private(with.clone()))
             }
             // The number now belongs to another conversation.

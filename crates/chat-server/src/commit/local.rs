@@ -302,8 +302,8 @@ impl SharedLog {
     /// Queues the pending read markers for the next commit.
     fn queue_read_markers(&self, committer: &mut Committer) {
         let read = std::mem::take(&mut *lock(&self.read));
-        for ((party, key), line) in read {
-            committer.queue_change(StateChange::ReadMarker(party, key, line));
+        for ((user_id, key), line) in read {
+            committer.queue_change(StateChange::ReadMarker(user_id, key, line));
         }
     }
 

@@ -32,18 +32,18 @@ pub(super) fn load(writer: &Writer) -> Result<(HashMap<u32, StoredModeration>, u
         all.entry(number).or_default().moderation.settings.restore(&name, &value);
     }
     for row in writer.marks()? {
-        let parties = row.party.into_iter().chain(row.account);
-        next_user_id = parties.fold(next_user_id, |next, party| next.max(party + 1));
+        let parties = row.user_id.into_iter().chain(row.account);
+        next_user_id = parties.fold(next_user_id, |next, user_id| next.max(user_id + 1));
         let list = ListKind::ALL.into_iter().find(|list| list.number() == row.list);
         let moderation = &mut all.entry(row.number).or_default().moderation;
         if let (Some(list), Some(mark)) = (list, mark(&row)) {
             moderation.add(list, mark);
         }
     }
-    for OperatorRow { number, party, inherited } in writer.operators()? {
-        next_user_id = next_user_id.max(party + 1);
+    for OperatorRow { number, user_id, inherited } in writer.operators()? {
+        next_user_id = next_user_id.max(user_id + 1);
         let right = if inherited { OperatorRight::Inherited } else { OperatorRight::Full };
-        all.entry(number).or_default().operators.push((UserId(party), right));
+        all.entry(number).or_default().operators.push((UserId(user_id), right));
     }
     Ok((all, next_user_id))
 }
@@ -57,7 +57,7 @@ fn mark(row: &ListEntryRow) -> Option<ListEntry> {
         term: term(row.until),
         reason: row.reason.as_deref().and_then(Text::new),
     };
-    Some(ListEntry::new(shown, row.party.map(UserId), row.account.map(UserId)))
+    Some(ListEntry::new(shown, row.user_id.map(UserId), row.account.map(UserId)))
 }
 
 fn term(until: Option<i64>) -> Term {
@@ -177,13 +177,13 @@ pub(super) fn add_rule<'a>(
 ) {
     let rule = match keep {
         ModerationChange::Add(list, mark) => {
-            let (party, account) = mark.user_ids();
+            let (user_id, account) = mark.user_ids();
             let Restriction { by, time, term, reason, .. } = &mark.shown;
             ChannelModerationOp::AddListEntry(NewListEntry {
                 list: list.number(),
                 key: mark.key(),
                 target: mark.target(),
-                party: party.map(|party| party.0),
+                user_id: user_id.map(|user_id| user_id.0),
                 account: account.map(|account| account.0),
                 by: by.as_str(),
                 time: time.0,
@@ -201,15 +201,15 @@ pub(super) fn add_rule<'a>(
             ended: end(mark.shown.term),
         },
         ModerationChange::Setting(name, value) => ChannelModerationOp::Setting { name, value },
-        ModerationChange::Operator(UserId(party), right) => ChannelModerationOp::GrantOperator {
-            party: *party,
+        ModerationChange::Operator(UserId(user_id), right) => ChannelModerationOp::GrantOperator {
+            user_id: *user_id,
             inherited: *right == OperatorRight::Inherited,
         },
-        ModerationChange::RemoveOperator(UserId(party)) => {
-            ChannelModerationOp::RevokeOperator { party: *party }
+        ModerationChange::RemoveOperator(UserId(user_id)) => {
+            ChannelModerationOp::RevokeOperator { user_id: *user_id }
         }
-        ModerationChange::RemoveMember(UserId(party)) => {
-            entries.push(AccountOp::NotMember { party: *party, number }.into());
+        ModerationChange::RemoveMember(UserId(user_id)) => {
+            entries.push(AccountOp::NotMember { user_id: *user_id, number }.into());
             return;
         }
         ModerationChange::DropChannel => ChannelModerationOp::Clear,

@@ -12,14 +12,14 @@ use crate::store::{StoreError, Writer};
 pub(super) fn load(writer: &Writer) -> Result<(ConversationIndex, RecoveredState), StoreError> {
     let mut state = RecoveredState { next_user_id: 1, ..RecoveredState::default() };
     for holder in writer.holders()? {
-        state.next_user_id = state.next_user_id.max(holder.party + 1);
-        state.held.push((holder.name.into(), UserId(holder.party)));
+        state.next_user_id = state.next_user_id.max(holder.user_id + 1);
+        state.held.push((holder.name.into(), UserId(holder.user_id)));
     }
     state.next_user_id = state.next_user_id.max(writer.greatest_party()? + 1);
     let accounts = writer.accounts()?;
     let held = state.held.iter().map(|(_, user_id)| *user_id);
     let alive: HashSet<UserId> =
-        held.chain(accounts.iter().map(|account| UserId(account.party))).collect();
+        held.chain(accounts.iter().map(|account| UserId(account.user_id))).collect();
     let (moderation, next_user_id) = moderation::load(writer)?;
     state.next_user_id = state.next_user_id.max(next_user_id);
     let index = ConversationIndex::load(writer, &alive, moderation, &mut state)?;

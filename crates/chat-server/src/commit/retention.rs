@@ -173,7 +173,7 @@ impl RetentionSweep {
 
     /// Deleted accounts of which the journal has nothing after this row.
     pub(super) fn erase(&mut self, accounts: impl IntoIterator<Item = u64>, row: i64) {
-        self.erased.extend(accounts.into_iter().map(|party| (party, row)));
+        self.erased.extend(accounts.into_iter().map(|user_id| (user_id, row)));
     }
 
     /// Adds pending purges.
@@ -264,10 +264,10 @@ impl RetentionSweep {
         if self.purges > 0 {
             return Ok(Some((Chore::Purge, Running::Purge)));
         }
-        if let Some((party, row)) = self.erased.front().copied()
+        if let Some((user_id, row)) = self.erased.front().copied()
             && writer.is_put(row)
         {
-            return Ok(Some((Chore::Redact { party }, Running::Redact)));
+            return Ok(Some((Chore::Redact { user_id }, Running::Redact)));
         }
         if self.may_wipe() {
             let row = self.redacted.iter().map(|(_, row)| *row).max().unwrap_or_default();
@@ -335,9 +335,10 @@ impl RetentionSweep {
             Running::Redact if is_done => self.redacted.extend(self.erased.pop_front()),
             Running::Wipe(row) if is_done => {
                 let done = |(_, last): &(u64, i64)| *last <= row;
-                let parties = self.redacted.iter().filter(|one| done(one)).map(|(party, _)| *party);
+                let parties =
+                    self.redacted.iter().filter(|one| done(one)).map(|(user_id, _)| *user_id);
                 let entries: Vec<_> =
-                    parties.map(|party| AccountOp::Redacted { party }.into()).collect();
+                    parties.map(|user_id| AccountOp::Redacted { user_id }.into()).collect();
                 writer.commit(&entries)?;
                 self.redacted.retain(|one| !done(one));
             }

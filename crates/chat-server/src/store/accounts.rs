@@ -11,7 +11,7 @@ use crate::util::sync::lock;
 #[derive(Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct AccountRow {
-    pub party: u64,
+    pub user_id: u64,
     pub key: String,
     pub shown: String,
     /// As a PHC string.
@@ -27,7 +27,7 @@ impl std::fmt::Debug for AccountRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Without the password hash, which belongs in no log.
         f.debug_struct("AccountRow")
-            .field("party", &self.party)
+            .field("party", &self.user_id)
             .field("shown", &self.shown)
             .finish_non_exhaustive()
     }
@@ -38,7 +38,7 @@ impl std::fmt::Debug for AccountRow {
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct TokenRow {
     pub hash: [u8; 32],
-    pub party: u64,
+    pub user_id: u64,
     pub created: i64,
     pub used: i64,
 }
@@ -47,7 +47,7 @@ pub struct TokenRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct IgnoredRow {
-    pub party: u64,
+    pub user_id: u64,
     pub name: String,
     pub shown: String,
     pub other: Option<u64>,
@@ -57,7 +57,7 @@ pub struct IgnoredRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct MemberRow {
-    pub party: u64,
+    pub user_id: u64,
     pub number: u32,
     pub marker: u64,
     pub entered: i64,
@@ -68,7 +68,7 @@ pub struct MemberRow {
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct OperatorRow {
     pub number: u32,
-    pub party: u64,
+    pub user_id: u64,
     pub inherited: bool,
 }
 
@@ -92,7 +92,7 @@ impl Writer {
         all(&lock(self.connection()), "SELECT hash, party, created, used FROM token", &[], |row| {
             Ok(TokenRow {
                 hash: row.get(0)?,
-                party: row.get(1)?,
+                user_id: row.get(1)?,
                 created: row.get(2)?,
                 used: row.get(3)?,
             })
@@ -110,7 +110,7 @@ impl Writer {
         let waiting = self.memtable().all_markers();
         let mut rows = all(&lock(self.connection()), MEMBER, &[], member)?;
         for row in &mut rows {
-            let waits = waiting.get(&(row.party, row.number)).copied();
+            let waits = waiting.get(&(row.user_id, row.number)).copied();
             row.marker = row.marker.max(waits.unwrap_or_default());
         }
         Ok(rows)
@@ -119,12 +119,12 @@ impl Writer {
     /// Returns every operator right.
     pub fn operators(&self) -> Result<Vec<OperatorRow>, StoreError> {
         all(&lock(self.connection()), "SELECT number, party, inherited FROM operator", &[], |row| {
-            Ok(OperatorRow { number: row.get(0)?, party: row.get(1)?, inherited: row.get(2)? })
+            Ok(OperatorRow { number: row.get(0)?, user_id: row.get(1)?, inherited: row.get(2)? })
         })
     }
 
-    /// Returns the greatest number of any party, with or without an account, or 0. Numbers are
-    /// never reused, so that no party reads the conversations of another.
+    /// Returns the greatest user id, with or without an account, or 0. User ids are
+    /// never reused, so that no user reads the conversations of another.
     pub fn greatest_party(&self) -> Result<u64, StoreError> {
         let connection = lock(self.connection());
         let mut greatest = connection.prepare_cached(
@@ -148,19 +148,19 @@ impl Reader {
     }
 
     /// Returns the ignore list of an account.
-    pub fn ignored_by(&self, party: u64) -> Result<Vec<IgnoredRow>, StoreError> {
-        all(&lock(self.connection()), &format!("{IGNORED} AND party = ?1"), &[&party], ignored)
+    pub fn ignored_by(&self, user_id: u64) -> Result<Vec<IgnoredRow>, StoreError> {
+        all(&lock(self.connection()), &format!("{IGNORED} AND party = ?1"), &[&user_id], ignored)
     }
 
     /// Returns the memberships and private read markers of an account.
-    pub fn member_of(&self, party: u64) -> Result<Vec<MemberRow>, StoreError> {
-        all(&lock(self.connection()), &format!("{MEMBER} AND party = ?1"), &[&party], member)
+    pub fn member_of(&self, user_id: u64) -> Result<Vec<MemberRow>, StoreError> {
+        all(&lock(self.connection()), &format!("{MEMBER} AND party = ?1"), &[&user_id], member)
     }
 
     /// Returns the numbers of the channels of which an account is operator.
-    pub fn operator_of(&self, party: u64) -> Result<Vec<u32>, StoreError> {
+    pub fn operator_of(&self, user_id: u64) -> Result<Vec<u32>, StoreError> {
         let sql = "SELECT number FROM operator WHERE party = ?1 ORDER BY number";
-        all(&lock(self.connection()), sql, &[&party], |row| row.get(0))
+        all(&lock(self.connection()), sql, &[&user_id], |row| row.get(0))
     }
 }
 
@@ -177,7 +177,7 @@ fn all<T>(
 
 fn account(row: &Row<'_>) -> rusqlite::Result<AccountRow> {
     Ok(AccountRow {
-        party: row.get(0)?,
+        user_id: row.get(0)?,
         key: row.get(1)?,
         shown: row.get(2)?,
         password: row.get(3)?,
@@ -190,11 +190,11 @@ fn account(row: &Row<'_>) -> rusqlite::Result<AccountRow> {
 }
 
 fn ignored(row: &Row<'_>) -> rusqlite::Result<IgnoredRow> {
-    let (party, name) = (row.get(0)?, row.get(1)?);
-    Ok(IgnoredRow { party, name, shown: row.get(2)?, other: row.get(3)? })
+    let (user_id, name) = (row.get(0)?, row.get(1)?);
+    Ok(IgnoredRow { user_id, name, shown: row.get(2)?, other: row.get(3)? })
 }
 
 fn member(row: &Row<'_>) -> rusqlite::Result<MemberRow> {
-    let (party, number) = (row.get(0)?, row.get(1)?);
-    Ok(MemberRow { party, number, marker: row.get(2)?, entered: row.get(3)? })
+    let (user_id, number) = (row.get(0)?, row.get(1)?);
+    Ok(MemberRow { user_id, number, marker: row.get(2)?, entered: row.get(3)? })
 }

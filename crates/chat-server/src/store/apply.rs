@@ -89,9 +89,9 @@ pub(super) fn write_other(change: &Transaction<'_>, entry: WriteOp<'_>) -> rusql
             "UPDATE conversation SET unordered = max(unordered, ?2) WHERE number = ?1",
             params![number, id],
         ),
-        WriteOp::HoldName { name, party, since } => execute(
+        WriteOp::HoldName { name, user_id, since } => execute(
             "INSERT OR REPLACE INTO holder (name, party, since) VALUES (?1, ?2, ?3)",
-            params![name, party, since],
+            params![name, user_id, since],
         ),
         WriteOp::ReleaseName { name } => {
             execute("DELETE FROM holder WHERE name = ?1", params![name])

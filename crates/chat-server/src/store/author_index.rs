@@ -25,7 +25,7 @@ pub struct AuthoredLine {
 #[derive(Clone, Copy)]
 pub(super) struct AuthoredConversation {
     pub(super) number: u32,
-    party: u64,
+    user_id: u64,
     /// In a private chat, whether the account is the second party.
     is_other: Option<bool>,
 }
@@ -34,14 +34,14 @@ impl AuthoredConversation {
     /// Whether a line with these flags and this account is the account's own.
     pub(super) fn is_own(self, flags: i64, account: Option<u64>) -> bool {
         let is_side = || self.is_other == Some(flags & BY_OTHER != 0);
-        flags & REDACTED == 0 && (account == Some(self.party) || account.is_none() && is_side())
+        flags & REDACTED == 0 && (account == Some(self.user_id) || account.is_none() && is_side())
     }
 }
 
 /// Returns the conversations that may hold lines of an account, from a number on.
 pub(super) fn spots(
     connection: &Connection,
-    party: u64,
+    user_id: u64,
     from: u32,
     most: usize,
 ) -> rusqlite::Result<Vec<AuthoredConversation>> {
@@ -52,8 +52,8 @@ pub(super) fn spots(
                 UNION SELECT number FROM conversation WHERE other = ?1)
             ORDER BY number LIMIT ?3",
     )?;
-    let rows = some.query_map(params![party, from, most], |row| {
-        Ok(AuthoredConversation { number: row.get(0)?, party, is_other: row.get(1)? })
+    let rows = some.query_map(params![user_id, from, most], |row| {
+        Ok(AuthoredConversation { number: row.get(0)?, user_id, is_other: row.get(1)? })
     })?;
     rows.collect()
 }
@@ -63,7 +63,7 @@ impl Reader {
     /// with this number. A deleted account has none.
     pub fn lines_of(
         &self,
-        party: u64,
+        user_id: u64,
         (number, after): (u32, u64),
         most: usize,
     ) -> Result<Vec<AuthoredLine>, StoreError> {
@@ -74,10 +74,10 @@ impl Reader {
                 WHERE place > ?1 AND place < ?2 ORDER BY place",
         )?;
         let mut written = Vec::new();
-        if PendingRedactions::now(&connection)?.has(party) {
+        if PendingRedactions::now(&connection)?.has(user_id) {
             return Ok(written);
         }
-        for spot in spots(&connection, party, number, usize::MAX >> 1)? {
+        for spot in spots(&connection, user_id, number, usize::MAX >> 1)? {
             let after = if spot.number == number { after } else { 0 };
             let mut rows = lines.query([rowid(spot.number, after), rowid(spot.number + 1, 0)])?;
             while written.len() < most

@@ -80,9 +80,9 @@ pub fn redact_copy(file: &Path) -> Result<(), OpenError> {
     memtable.recover()?;
     let mut writer = Writer::new(Arc::clone(&connection), None, Arc::clone(&memtable));
     let erasing = writer.pending_redactions()?;
-    for party in &erasing {
-        while writer.redact(*party, REDACTED_PER_STEP)? {}
-        writer.commit(&[AccountOp::Redacted { party: *party }.into()])?;
+    for user_id in &erasing {
+        while writer.redact(*user_id, REDACTED_PER_STEP)? {}
+        writer.commit(&[AccountOp::Redacted { user_id: *user_id }.into()])?;
     }
     if erasing.is_empty() {
         return Ok(());

@@ -926,8 +926,9 @@ impl MemtableState {
             let waiting = self.waiting.entry(*number).or_default();
             waiting.floor = waiting.floor.max(*floor);
         }
-        for (party, number, marker) in batch.markers() {
-            let read = self.waiting.entry(*number).or_default().markers.entry(*party).or_default();
+        for (user_id, number, marker) in batch.markers() {
+            let read =
+                self.waiting.entry(*number).or_default().markers.entry(*user_id).or_default();
             *read = marker.max(read).to_owned();
         }
         self.once.extend(batch.once().iter().cloned());

@@ -45,7 +45,7 @@ impl Reader {
         let erasing = PendingRedactions::now(&lock(self.connection()))?;
         let wanted = |line: &StoredLine| {
             before.is_none_or(|before| (line.time, line.id) < before)
-                && line.account != Some(viewer.party)
+                && line.account != Some(viewer.user_id)
                 && !line.account.is_some_and(|account| erasing.has(account))
                 && (viewer.fold)(&line.author) != own
                 && !viewer.is_hidden(&line.author, line.account)

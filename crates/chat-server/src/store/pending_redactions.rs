@@ -56,13 +56,13 @@ impl PendingRedactions {
         if self.accounts.is_empty() {
             return false;
         }
-        let party = match conversation {
+        let user_id = match conversation {
             ConversationInfo::Channel(_) => None,
             ConversationInfo::Private((one, other), _) => {
                 Some(if by_other { *other } else { *one })
             }
         };
-        account.or(party).is_some_and(|party| self.has(party))
+        account.or(user_id).is_some_and(|user_id| self.has(user_id))
     }
 
     /// Whether a pending purge hides a line.

@@ -378,18 +378,18 @@ impl Reader {
         Ok(upto)
     }
 
-    /// Returns the parties of a party's last private chat with this name (folded).
+    /// Returns the parties of a user's last private chat with this name (folded).
     pub fn private_with(
         &self,
-        party: u64,
+        user_id: u64,
         name: &str,
         fold: fn(&str) -> String,
     ) -> Result<Option<(u64, u64)>, StoreError> {
         let connection = lock(&self.connection);
-        for at in private_chats(&connection, party)? {
+        for at in private_chats(&connection, user_id)? {
             if let ConversationInfo::Private((one, other), (one_name, other_name)) = at.conversation
             {
-                let with = if one == party { other_name } else { one_name };
+                let with = if one == user_id { other_name } else { one_name };
                 if fold(&with) == name {
                     return Ok(Some((one, other)));
                 }
@@ -459,15 +459,15 @@ pub(super) fn find(
     }
 }
 
-/// Returns the private chats of a party, newest first.
+/// Returns the private chats of a user, newest first.
 pub(super) fn private_chats(
     connection: &Connection,
-    party: u64,
+    user_id: u64,
 ) -> rusqlite::Result<Vec<ConversationMeta>> {
     let mut all = connection.prepare_cached(&format!(
         "{COLUMNS} WHERE one = ?1 OR other = ?1 ORDER BY number DESC LIMIT ?2"
     ))?;
-    let rows = all.query_map(params![party, MAX_PRIVATE], conversation_meta)?;
+    let rows = all.query_map(params![user_id, MAX_PRIVATE], conversation_meta)?;
     rows.collect()
 }
 

@@ -39,33 +39,33 @@ impl Writer {
 
     /// Redacts some lines of a deleted account. Returns whether there may be more. When there are
     /// none, commit [`super::AccountOp::Redacted`].
-    pub fn redact(&self, party: u64, most: usize) -> Result<bool, StoreError> {
-        if self.forget_rest_of(party)? {
+    pub fn redact(&self, user_id: u64, most: usize) -> Result<bool, StoreError> {
+        if self.forget_rest_of(user_id)? {
             return Ok(true);
         }
         // Only indexed words can be deleted from the index.
-        let numbers = next_numbers(&self.memtable().tables(), party)?;
+        let numbers = next_numbers(&self.memtable().tables(), user_id)?;
         let unindexed = numbers.into_iter().filter(|number| !self.memtable().is_indexed(*number));
         for (nth, number) in unindexed.enumerate() {
             if nth == INDEXED_A_STEP || !self.memtable().index_some(number)? {
                 return Ok(true);
             }
         }
-        self.overwrite(|connection| step(connection, party, most))
+        self.overwrite(|connection| step(connection, user_id, most))
     }
 
     /// Deletes some of what is left under the account but its lines. Returns whether there may be
     /// more.
-    fn forget_rest_of(&self, party: u64) -> Result<bool, StoreError> {
-        if looked(&self.memtable().tables(), party)? != Some(0) {
+    fn forget_rest_of(&self, user_id: u64) -> Result<bool, StoreError> {
+        if looked(&self.memtable().tables(), user_id)? != Some(0) {
             return Ok(false);
         }
         self.overwrite(|connection| {
             let change = connection.transaction()?;
-            let more = forget_rest_of(&change, party, ROWS_A_STEP)?;
+            let more = forget_rest_of(&change, user_id, ROWS_A_STEP)?;
             if !more {
                 // No line is before it.
-                change.execute("UPDATE erasing SET looked = 1 WHERE party = ?1", [party])?;
+                change.execute("UPDATE erasing SET looked = 1 WHERE party = ?1", [user_id])?;
             }
             change.commit()?;
             Ok(more)
@@ -83,9 +83,9 @@ impl Writer {
     }
 }
 
-fn step(connection: &mut Connection, party: u64, most: usize) -> rusqlite::Result<bool> {
+fn step(connection: &mut Connection, user_id: u64, most: usize) -> rusqlite::Result<bool> {
     let step = connection.transaction()?;
-    let (lines, mut more) = next(&step, party, most)?;
+    let (lines, mut more) = next(&step, user_id, most)?;
     blank(&step, &lines)?;
     if !more {
         let forgotten = step
@@ -93,7 +93,7 @@ fn step(connection: &mut Connection, party: u64, most: usize) -> rusqlite::Resul
                 "DELETE FROM wrote WHERE party = ?1 AND number IN
                     (SELECT number FROM wrote WHERE party = ?1 LIMIT ?2)",
             )?
-            .execute(params![party, ROWS_A_STEP])?;
+            .execute(params![user_id, ROWS_A_STEP])?;
         more = forgotten == ROWS_A_STEP;
     }
     step.commit()?;
@@ -101,24 +101,24 @@ fn step(connection: &mut Connection, party: u64, most: usize) -> rusqlite::Resul
 }
 
 /// The position up to which an account's lines are redacted; `None` if it isn't being deleted.
-fn looked(connection: &Connection, party: u64) -> rusqlite::Result<Option<i64>> {
+fn looked(connection: &Connection, user_id: u64) -> rusqlite::Result<Option<i64>> {
     let mut looked = connection.prepare_cached("SELECT looked FROM erasing WHERE party = ?1")?;
-    looked.query_row([party], |row| row.get(0)).optional()
+    looked.query_row([user_id], |row| row.get(0)).optional()
 }
 
 /// The conversations that the next step examines.
-fn next_numbers(connection: &Connection, party: u64) -> rusqlite::Result<Vec<u32>> {
-    let Some(looked) = looked(connection, party)? else { return Ok(Vec::new()) };
+fn next_numbers(connection: &Connection, user_id: u64) -> rusqlite::Result<Vec<u32>> {
+    let Some(looked) = looked(connection, user_id)? else { return Ok(Vec::new()) };
     let from = u32::try_from(looked >> ID_BITS).unwrap_or(u32::MAX);
-    let spots = spots(connection, party, from, SPOTS_LOOKED_AT)?;
+    let spots = spots(connection, user_id, from, SPOTS_LOOKED_AT)?;
     Ok(spots.into_iter().map(|spot| spot.number).collect())
 }
 
 /// Returns some lines of an account, and whether there may be more.
-fn next(change: &Transaction<'_>, party: u64, most: usize) -> rusqlite::Result<(Vec<i64>, bool)> {
-    let Some(mut looked) = looked(change, party)? else { return Ok((Vec::new(), false)) };
+fn next(change: &Transaction<'_>, user_id: u64, most: usize) -> rusqlite::Result<(Vec<i64>, bool)> {
+    let Some(mut looked) = looked(change, user_id)? else { return Ok((Vec::new(), false)) };
     let from = u32::try_from(looked >> ID_BITS).unwrap_or(u32::MAX);
-    let spots = spots(change, party, from, SPOTS_LOOKED_AT)?;
+    let spots = spots(change, user_id, from, SPOTS_LOOKED_AT)?;
     let mut lines = change.prepare_cached(
         "SELECT place, flags, account FROM line WHERE place > ?1 AND place < ?2
             ORDER BY place LIMIT ?3",
@@ -147,7 +147,7 @@ fn next(change: &Transaction<'_>, party: u64, most: usize) -> rusqlite::Result<(
     }
     change
         .prepare_cached("UPDATE erasing SET looked = ?2 WHERE party = ?1")?
-        .execute(params![party, looked])?;
+        .execute(params![user_id, looked])?;
     Ok((found, more))
 }
 

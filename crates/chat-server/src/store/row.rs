@@ -78,12 +78,12 @@ pub enum ConversationInfo {
 }
 
 impl ConversationInfo {
-    /// Whether a party wrote a line. Lines sent to a channel before the party had an account aren't
+    /// Whether a user wrote a line. Lines sent to a channel before the user had an account aren't
     /// known.
-    pub(super) fn is_by(&self, party: u64, line: &StoredLine) -> bool {
+    pub(super) fn is_by(&self, user_id: u64, line: &StoredLine) -> bool {
         match self {
-            Self::Channel(_) => line.account == Some(party),
-            Self::Private((_, other), _) => line.by_other == (*other == party),
+            Self::Channel(_) => line.account == Some(user_id),
+            Self::Private((_, other), _) => line.by_other == (*other == user_id),
         }
     }
 }

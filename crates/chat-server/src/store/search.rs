@@ -19,8 +19,8 @@ use crate::util::sync::lock;
 pub struct FullTextQuery<'a> {
     /// The readable channels: folded name with `#`, and the id after which to search.
     pub channels: &'a [(String, u64)],
-    /// The party whose private chats are searched.
-    pub party: Option<u64>,
+    /// The user whose private chats are searched.
+    pub user_id: Option<u64>,
     /// Only lines by this name (folded); `fold` folds a stored name.
     pub from: Option<&'a str>,
     /// Folds a name.
@@ -118,8 +118,8 @@ fn searched_conversations(
                 let at = find(connection, StoreKey::Channel(name))?;
                 places.extend(at.map(|at| ConversationMeta { floor: at.floor.max(*begin), ..at }));
             }
-            if let Some(party) = query.party {
-                places.extend(private_chats(connection, party)?);
+            if let Some(user_id) = query.user_id {
+                places.extend(private_chats(connection, user_id)?);
             }
             places
         }

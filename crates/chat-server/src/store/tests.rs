@@ -226,7 +226,7 @@ fn buffered_and_flushed_lines_are_read_together() {
         let (mut writer, reader) = tried.open();
         let key = StoreKey::Channel("#general");
         writer.commit(&[GENERAL, MADE, said(1, 1, "alice", "word 1")]).unwrap();
-        let member = AccountOp::Member { party: 10, number: 1, marker: 0, entered: 1 };
+        let member = AccountOp::Member { user_id: 10, number: 1, marker: 0, entered: 1 };
         writer.commit(&[member.into()]).unwrap();
         writer.commit(&[said(1, 2, "bob", "word 2"), said(1, 3, "alice", "word 3")]).unwrap();
         // A line beside an operation that isn't journaled isn't journaled either.
@@ -237,7 +237,8 @@ fn buffered_and_flushed_lines_are_read_together() {
             1,
             "what came before line 4 is in the tables, not in the index"
         );
-        let viewer = Viewer { party: 10, hidden: &["bob".to_owned()], hidden_accounts: &[], fold };
+        let viewer =
+            Viewer { user_id: 10, hidden: &["bob".to_owned()], hidden_accounts: &[], fold };
         for waiting in [1, 0] {
             assert_eq!(reader.ends(key).unwrap(), (0, 5));
             assert_eq!(ids(&reader.lines(key, 0, 9, 99, 9999).unwrap()), [1, 2, 3, 4, 5]);
@@ -259,7 +260,7 @@ fn buffered_and_flushed_lines_are_read_together() {
             assert_eq!(writer.waiting(), waiting);
             writer.flush().unwrap();
         }
-        writer.commit(&[AccountOp::Marker { party: 10, number: 1, marker: 3 }.into()]).unwrap();
+        writer.commit(&[AccountOp::Marker { user_id: 10, number: 1, marker: 3 }.into()]).unwrap();
         let of = |unread: Vec<UnreadLines>| unread.first().map(|one| (one.lines, one.after));
         assert_eq!(of(all_unread(&reader, &viewer, 99)), Some((1, 3)));
         writer.raise_floor(1, 4).unwrap();
@@ -341,7 +342,7 @@ fn a_large_flush_takes_several_steps() {
 fn query<'a>(phrases: &'a [(&'a str, bool)], channels: &'a [(String, u64)]) -> FullTextQuery<'a> {
     FullTextQuery {
         channels,
-        party: None,
+        user_id: None,
         from: None,
         fold,
         before: None,
@@ -426,8 +427,8 @@ fn words_of_any_language_are_found_newest_first_in_readable_lines() {
             everywhere(&FullTextQuery { before: Some((1_002_000, 0)), ..all }),
             ["The release notes are out"]
         );
-        assert_eq!(everywhere(&FullTextQuery { party: Some(10), ..all })[0], "a secret release");
-        assert_eq!(everywhere(&FullTextQuery { party: Some(12), ..all }).len(), 3);
+        assert_eq!(everywhere(&FullTextQuery { user_id: Some(10), ..all })[0], "a secret release");
+        assert_eq!(everywhere(&FullTextQuery { user_id: Some(12), ..all }).len(), 3);
         let hidden = ["bobby".to_owned()];
         assert_eq!(everywhere(&FullTextQuery { hidden: &hidden, ..all }).len(), 2);
         let sought = SearchScope::In(StoreKey::Channel("#dev"));
@@ -484,7 +485,7 @@ fn a_count_covers_shown_lines() {
         writer.commit(&[GENERAL, CHAT]).unwrap();
         let key = StoreKey::Channel("#general");
         let hidden = ["mallory".to_owned()];
-        let viewer = Viewer { party: 10, hidden: &hidden, hidden_accounts: &[12], fold };
+        let viewer = Viewer { user_id: 10, hidden: &hidden, hidden_accounts: &[12], fold };
         let output = |range, most| reader.lines_for(&viewer, key, range, most, 9999).unwrap();
         let begin = |range, most| reader.last_lines(&viewer, key, range, most).unwrap();
         let lines = (1..=10).map(|id| said(1, id, "alice", "hi")).collect::<Vec<_>>();
@@ -521,7 +522,7 @@ fn a_count_covers_shown_lines() {
         let lines = (1..=900).map(|id| said(3, id, if id <= 5 { "bob" } else { "alice" }, "psst"));
         writer.commit(&lines.collect::<Vec<_>>()).unwrap();
         let chats = reader.unread_chats(10, |_| 0).unwrap();
-        let viewer = Viewer { party: 10, ..viewer };
+        let viewer = Viewer { user_id: 10, ..viewer };
         let mut others = Vec::new();
         let all = reader.newest_of_other(&chats[0], &viewer, 3, |line| {
             others.push(line.id);
@@ -535,7 +536,7 @@ fn a_count_covers_shown_lines() {
 /// Unread counts of all channels and private chats of an account.
 fn all_unread(reader: &Reader, viewer: &Viewer<'_>, most: u64) -> Vec<UnreadLines> {
     let mut all = reader.unread_channels(viewer, most, &|| true).unwrap();
-    for chat in reader.unread_chats(viewer.party, |_| 0).unwrap() {
+    for chat in reader.unread_chats(viewer.user_id, |_| 0).unwrap() {
         all.push(reader.count_unread(&chat, viewer, most).unwrap());
     }
     all.retain(|one| one.lines > 0);
@@ -582,7 +583,7 @@ fn keys_and_names_survive_a_restart() {
             other => other,
         };
         let (mut writer, reader) = tried.open();
-        let hold = WriteOp::HoldName { name: "alice", party: 7, since: 5 };
+        let hold = WriteOp::HoldName { name: "alice", user_id: 7, since: 5 };
         writer.commit(&[GENERAL, once(1, "k1"), once(2, "k2"), hold]).unwrap();
         if tried.place != StoreLocation::Memory {
             drop((writer, reader));
@@ -594,7 +595,7 @@ fn keys_and_names_survive_a_restart() {
         assert_eq!(writer.said_once("bob", "k1", 0).unwrap(), None);
         assert_eq!(
             writer.holders().unwrap(),
-            [NameHolderRow { name: "alice".into(), party: 7, since: 5 }]
+            [NameHolderRow { name: "alice".into(), user_id: 7, since: 5 }]
         );
         assert_eq!(writer.forget_once_before(1_002_000, 10).unwrap(), 1);
         assert_eq!(writer.said_once("alice", "k1", 0).unwrap(), None);

@@ -64,13 +64,13 @@ impl Reader {
         goes_on: &dyn Fn() -> bool,
     ) -> Result<Vec<UnreadLines>, StoreError> {
         let mut unread = Vec::new();
-        for mut at in self.channels_of(viewer.party)? {
+        for mut at in self.channels_of(viewer.user_id)? {
             if !goes_on() {
                 break;
             }
             self.look_below(&mut at)?;
-            let waits = self.memtable().map(|memtable| memtable.marker(viewer.party, at.number));
-            let read = waits.unwrap_or_default().max(self.marker(viewer.party, at.number)?);
+            let waits = self.memtable().map(|memtable| memtable.marker(viewer.user_id, at.number));
+            let read = waits.unwrap_or_default().max(self.marker(viewer.user_id, at.number)?);
             let one = self.count(&at, read, viewer, most)?;
             if one.lines > 0 {
                 unread.push(one);
@@ -83,7 +83,7 @@ impl Reader {
     /// first. `read` returns read markers that the store may not have yet.
     pub fn unread_chats(
         &self,
-        party: u64,
+        user_id: u64,
         read: impl Fn((u64, u64)) -> u64,
     ) -> Result<Vec<UnreadChat>, StoreError> {
         // Read before the tables: buffered lines may be flushed in between.
@@ -93,14 +93,14 @@ impl Reader {
             "{COLUMNS_WITH_ENDS} WHERE one = ?1 OR other = ?1 ORDER BY number DESC LIMIT ?2"
         ))?;
         let mut time = connection.prepare_cached("SELECT time FROM line WHERE place = ?1")?;
-        let mut rows = all.query(params![party, MAX_PRIVATE])?;
+        let mut rows = all.query(params![user_id, MAX_PRIVATE])?;
         let mut chats = Vec::new();
         while let Some(row) = rows.next()? {
             let mut at = conversation_meta(row)?;
             let ConversationInfo::Private(parties, names) = at.conversation.clone() else {
                 continue;
             };
-            let marker = self.memtable().map_or(0, |memtable| memtable.marker(party, at.number));
+            let marker = self.memtable().map_or(0, |memtable| memtable.marker(user_id, at.number));
             let marker: u64 = row.get::<_, u64>(7)?.max(marker).max(read(parties));
             let stored: Option<i64> = row.get(8)?;
             let waits = waiting.get(&at.number).copied().unwrap_or_default();
@@ -142,7 +142,7 @@ impl Reader {
     ) -> Result<bool, StoreError> {
         let UnreadChat { at, parties, after, last, .. } = chat;
         let erasing = PendingRedactions::now(&lock(self.connection()))?;
-        let is_one = parties.0 == viewer.party;
+        let is_one = parties.0 == viewer.user_id;
         let is_shown = |line: &StoredLine| {
             line.by_other == is_one
                 && !line.redacted
@@ -184,20 +184,20 @@ impl Reader {
         Ok(true)
     }
 
-    fn channels_of(&self, party: u64) -> Result<Vec<ConversationMeta>, StoreError> {
+    fn channels_of(&self, user_id: u64) -> Result<Vec<ConversationMeta>, StoreError> {
         let connection = lock(self.connection());
         let mut all = connection.prepare_cached(&format!(
             "{COLUMNS} JOIN member USING (number) WHERE party = ?1 AND one IS NULL ORDER BY number"
         ))?;
-        let rows = all.query_map([party], conversation_meta)?;
+        let rows = all.query_map([user_id], conversation_meta)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    fn marker(&self, party: u64, number: u32) -> Result<u64, StoreError> {
+    fn marker(&self, user_id: u64, number: u32) -> Result<u64, StoreError> {
         let connection = lock(self.connection());
         let mut marker = connection
             .prepare_cached("SELECT marker FROM member WHERE party = ?1 AND number = ?2")?;
-        let read = marker.query_row(params![party, number], |row| row.get(0));
+        let read = marker.query_row(params![user_id, number], |row| row.get(0));
         Ok(read.optional()?.unwrap_or_default())
     }
 
@@ -210,7 +210,7 @@ impl Reader {
     ) -> Result<UnreadLines, StoreError> {
         let after = after.max(at.floor);
         let erasing = PendingRedactions::now(&lock(self.connection()))?;
-        let is_own = |line: &StoredLine| at.conversation.is_by(viewer.party, line);
+        let is_own = |line: &StoredLine| at.conversation.is_by(viewer.user_id, line);
         let is_shown = |line: &StoredLine| {
             !line.redacted
                 && !erasing.hides(at, line)
@@ -221,7 +221,7 @@ impl Reader {
         // In memory, the writer gets its turn between two conversations.
         let connection = lock(self.connection());
         if memtable.is_empty() && erasing.is_empty() && viewer.sees_all() {
-            let (lines, others) = count_all(&connection, at, after, viewer.party, most)?;
+            let (lines, others) = count_all(&connection, at, after, viewer.user_id, most)?;
             return Ok(UnreadLines { conversation: at.conversation.clone(), after, lines, others });
         }
         let mut lines = connection.prepare_cached(
@@ -258,18 +258,18 @@ fn count_all(
     connection: &Connection,
     at: &ConversationMeta,
     after: u64,
-    party: u64,
+    user_id: u64,
     most: u64,
 ) -> rusqlite::Result<(u64, u64)> {
     let own = match &at.conversation {
         ConversationInfo::Channel(_) => "account IS ?5",
-        ConversationInfo::Private((_, other), _) if *other == party => "flags & 2 <> 0",
+        ConversationInfo::Private((_, other), _) if *other == user_id => "flags & 2 <> 0",
         ConversationInfo::Private(..) => "flags & 2 = 0",
     };
     let mut count = connection.prepare_cached(&format!(
         "SELECT count(*), coalesce(sum(NOT (own)), 0) FROM (SELECT {own} AS own FROM line
             WHERE place > ?1 AND place < ?2 AND flags & ?3 = 0 AND ?5 = ?5 ORDER BY place LIMIT ?4)"
     ))?;
-    let range = params![rowid(at.number, after), rowid(at.number + 1, 0), NOT_SHOWN, most, party];
+    let range = params![rowid(at.number, after), rowid(at.number + 1, 0), NOT_SHOWN, most, user_id];
     count.query_row(range, |row| Ok((row.get(0)?, row.get(1)?)))
 }

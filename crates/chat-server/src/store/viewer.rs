@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug)]
 pub struct Viewer<'a> {
     /// Number of the account.
-    pub party: u64,
+    pub user_id: u64,
     /// Ignored names (folded).
     pub hidden: &'a [String],
     /// Ignored accounts.

@@ -25,8 +25,8 @@ pub enum WriteOp<'a> {
     Floor { number: u32, floor: u64 },
     /// Records that this line has an earlier time than the one before it.
     OutOfOrder { number: u32, id: u64 },
-    /// Holds a name (folded) for a party.
-    HoldName { name: &'a str, party: u64, since: i64 },
+    /// Holds a name (folded) for a user.
+    HoldName { name: &'a str, user_id: u64, since: i64 },
     /// Releases a name (folded).
     ReleaseName { name: &'a str },
     /// Changes an account.
@@ -82,14 +82,14 @@ impl<'a> NewLine<'a> {
     }
 }
 
-/// A write operation on an account. `party` is the account's number. Times are in milliseconds
+/// A write operation on an account. `user_id` is the account's number. Times are in milliseconds
 /// since 1970.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub enum AccountOp<'a> {
     /// Creates an account. Fails if the name is taken.
     Create {
-        party: u64,
+        user_id: u64,
         key: &'a str,
         shown: &'a str,
         password: &'a str,
@@ -97,41 +97,41 @@ pub enum AccountOp<'a> {
         admin: bool,
     },
     /// Changes or rehashes the password.
-    Password { party: u64, password: &'a str },
+    Password { user_id: u64, password: &'a str },
     /// Last seen at this time.
-    Seen { party: u64, time: i64 },
+    Seen { user_id: u64, time: i64 },
     /// Sets or clears the away state.
-    Away { party: u64, is_away: bool, reason: Option<&'a str> },
+    Away { user_id: u64, is_away: bool, reason: Option<&'a str> },
     /// Grants or revokes the right of a server operator.
-    Admin { party: u64, admin: bool },
+    Admin { user_id: u64, admin: bool },
     /// Adds a token.
-    Token { hash: &'a [u8; 32], party: u64, created: i64 },
+    Token { hash: &'a [u8; 32], user_id: u64, created: i64 },
     /// Records the use of a token.
     TokenUsed { hash: &'a [u8; 32], time: i64 },
     /// Removes a token.
     Revoke { hash: &'a [u8; 32] },
     /// Removes all tokens but one.
-    RevokeAll { party: u64, except: Option<&'a [u8; 32]> },
+    RevokeAll { user_id: u64, except: Option<&'a [u8; 32]> },
     /// Ignores a name (folded) and the account that has it now.
-    Ignore { party: u64, name: &'a str, shown: &'a str, other: Option<u64> },
+    Ignore { user_id: u64, name: &'a str, shown: &'a str, other: Option<u64> },
     /// Stops ignoring a name (folded).
-    Unignore { party: u64, name: &'a str },
+    Unignore { user_id: u64, name: &'a str },
     /// Adds a membership with a read marker. An existing membership stays as it is.
-    Member { party: u64, number: u32, marker: u64, entered: i64 },
+    Member { user_id: u64, number: u32, marker: u64, entered: i64 },
     /// Advances the read marker in a private chat or in a channel of the account. It never falls.
-    Marker { party: u64, number: u32, marker: u64 },
+    Marker { user_id: u64, number: u32, marker: u64 },
     /// Removes a membership.
-    NotMember { party: u64, number: u32 },
+    NotMember { user_id: u64, number: u32 },
     /// Makes the account an operator of a channel.
-    Operator { number: u32, party: u64 },
+    Operator { number: u32, user_id: u64 },
     /// Revokes the operator right.
-    NotOperator { number: u32, party: u64 },
+    NotOperator { number: u32, user_id: u64 },
     /// Deletes the account and everything under it. Its lines stay until
     /// [`Writer::redact`](super::writer::Writer::redact) has
     /// redacted them.
-    Forget { party: u64 },
+    Forget { user_id: u64 },
     /// All lines of a deleted account are redacted.
-    Redacted { party: u64 },
+    Redacted { user_id: u64 },
 }
 
 impl<'a> From<AccountOp<'a>> for WriteOp<'a> {
@@ -190,9 +190,9 @@ pub enum ChannelModerationOp<'a> {
     /// Removes an entry, or only one that has ended by this time.
     RemoveListEntry { list: u8, key: &'a str, ended: Option<i64> },
     /// Makes an account an operator.
-    GrantOperator { party: u64, inherited: bool },
+    GrantOperator { user_id: u64, inherited: bool },
     /// Revokes the operator right.
-    RevokeOperator { party: u64 },
+    RevokeOperator { user_id: u64 },
     /// Adds an entry to the moderation log.
     Log(NewModAction<'a>),
     /// Hides lines of an author.
@@ -209,7 +209,7 @@ pub struct NewListEntry<'a> {
     pub list: u8,
     pub key: &'a str,
     pub target: &'a str,
-    pub party: Option<u64>,
+    pub user_id: Option<u64>,
     pub account: Option<u64>,
     pub by: &'a str,
     pub time: i64,

@@ -65,12 +65,12 @@ impl ConversationRow {
     }
 }
 
-/// A name held for a party.
+/// A name held for a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct NameHolderRow {
     pub name: String,
-    pub party: u64,
+    pub user_id: u64,
     pub since: i64,
 }
 
@@ -183,7 +183,7 @@ impl Writer {
             "SELECT name, party, since FROM holder WHERE party NOT IN (SELECT party FROM erasing)",
         )?;
         let rows = all.query_map((), |row| {
-            Ok(NameHolderRow { name: row.get(0)?, party: row.get(1)?, since: row.get(2)? })
+            Ok(NameHolderRow { name: row.get(0)?, user_id: row.get(1)?, since: row.get(2)? })
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
@@ -302,7 +302,9 @@ impl Writer {
                 let purges = self.purge_some(HIDDEN_A_STEP)?;
                 ChoreReport { progress: Progress::more(purges > 0), value: purges as u64 }
             }
-            Chore::Redact { party } => Progress::more(self.redact(party, ERASED_A_STEP)?).into(),
+            Chore::Redact { user_id } => {
+                Progress::more(self.redact(user_id, ERASED_A_STEP)?).into()
+            }
             Chore::Wipe { row } => self.memtable.wipe_some(row)?.into(),
             Chore::Sweep { number } => {
                 Progress::more(self.sweep(number, LINES_A_STEP)? == LINES_A_STEP).into()
@@ -433,8 +435,8 @@ pub(super) fn without_names(
     let erasing = PendingRedactions::now(connection)?;
     for row in rows.iter_mut().filter(|_| !erasing.is_empty()) {
         let Some((one, other)) = row.parties else { continue };
-        for (party, name) in [(one, &mut row.one_name), (other, &mut row.other_name)] {
-            if erasing.has(party) {
+        for (user_id, name) in [(one, &mut row.one_name), (other, &mut row.other_name)] {
+            if erasing.has(user_id) {
                 name.clear();
             }
         }

@@ -22,10 +22,10 @@ pub(super) struct InlineLog {
 impl InlineLog {
     /// Takes a store over; returns what it held.
     pub(super) fn new(
-        book: Writer,
+        writer: Writer,
         retention: Retention,
     ) -> Result<(Self, RecoveredState), StoreError> {
-        let (committer, recovered) = Committer::open(book, retention)?;
+        let (committer, recovered) = Committer::open(writer, retention)?;
         let committer = RankedMutex::new(committer);
         Ok((Self { committer, pending: RankedMutex::default() }, recovered))
     }

@@ -72,13 +72,13 @@ pub(super) fn run(directory: &Path, name: &str, file: Option<&Path>) -> anyhow::
     let places: HashMap<u32, ExportedConversation> = reader
         .conversations()?
         .into_iter()
-        .map(|row| (row.number, place(row, account.party)))
+        .map(|row| (row.number, place(row, account.user_id)))
         .collect();
     let mut out = out(file)?;
     about(&mut out, &reader, &account, &places)?;
     let mut after = (0, 0);
     loop {
-        let page = reader.lines_of(account.party, after, LINES_A_PAGE)?;
+        let page = reader.lines_of(account.user_id, after, LINES_A_PAGE)?;
         let Some(last) = page.last() else { break };
         after = (last.number, last.line.id);
         for written in &page {
@@ -108,14 +108,14 @@ fn about(
     account: &AccountRow,
     places: &HashMap<u32, ExportedConversation>,
 ) -> anyhow::Result<()> {
-    let AccountRow { party, shown: name, created, seen, is_away, away, admin, .. } = account;
+    let AccountRow { user_id, shown: name, created, seen, is_away, away, admin, .. } = account;
     let (created, seen) = (shown(*created), shown(*seen));
     let (away, reason, admin) = (*is_away, away.as_deref(), *admin);
     write(out, &UserExportRow::Account { name, created, seen, away, reason, admin })?;
-    for ignored in reader.ignored_by(*party)? {
+    for ignored in reader.ignored_by(*user_id)? {
         write(out, &UserExportRow::Ignored { name: &ignored.shown })?;
     }
-    for member in reader.member_of(*party)? {
+    for member in reader.member_of(*user_id)? {
         let read = member.marker;
         match places.get(&member.number) {
             Some(ExportedConversation::Channel(channel)) => {
@@ -130,7 +130,7 @@ fn about(
             None => {}
         }
     }
-    for number in reader.operator_of(*party)? {
+    for number in reader.operator_of(*user_id)? {
         if let Some(ExportedConversation::Channel(channel)) = places.get(&number) {
             write(out, &UserExportRow::Operator { channel })?;
         }
@@ -138,10 +138,10 @@ fn about(
     Ok(())
 }
 
-fn place(row: ConversationRow, party: u64) -> ExportedConversation {
+fn place(row: ConversationRow, user_id: u64) -> ExportedConversation {
     match row.parties {
         None => ExportedConversation::Channel(format!("#{}", row.shown)),
-        Some((one, _)) if one == party => ExportedConversation::With(row.other_name),
+        Some((one, _)) if one == user_id => ExportedConversation::With(row.other_name),
         Some(_) => ExportedConversation::With(row.one_name),
     }
 }

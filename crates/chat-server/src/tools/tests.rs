@@ -48,19 +48,19 @@ fn fill(directory: &Path) -> Writer {
                 other_name: "bob",
             },
             account(AccountOp::Create {
-                party: 10,
+                user_id: 10,
                 key: "alice",
                 shown: "Alice",
                 password: "$argon2id$secret",
                 created: 1_000_000,
                 admin: false,
             }),
-            account(AccountOp::Token { hash: &[1; 32], party: 10, created: 5 }),
-            account(AccountOp::Ignore { party: 10, name: "eve", shown: "Eve", other: None }),
-            account(AccountOp::Away { party: 10, is_away: true, reason: Some("lunch") }),
-            account(AccountOp::Member { party: 10, number: 1, marker: 2, entered: 1_000_000 }),
-            account(AccountOp::Marker { party: 10, number: 2, marker: 1 }),
-            account(AccountOp::Operator { number: 1, party: 10 }),
+            account(AccountOp::Token { hash: &[1; 32], user_id: 10, created: 5 }),
+            account(AccountOp::Ignore { user_id: 10, name: "eve", shown: "Eve", other: None }),
+            account(AccountOp::Away { user_id: 10, is_away: true, reason: Some("lunch") }),
+            account(AccountOp::Member { user_id: 10, number: 1, marker: 2, entered: 1_000_000 }),
+            account(AccountOp::Marker { user_id: 10, number: 2, marker: 1 }),
+            account(AccountOp::Operator { number: 1, user_id: 10 }),
             said(1, 1, "bob", None),
             said(1, 2, "Alice", Some(10)),
             said(1, 3, "bob", None),
@@ -104,7 +104,7 @@ fn redacted_lines_survive_export_and_import() {
     let path = |name: &str| folder.path().join(name);
     let mut writer = fill(&path("data"));
     export::run(&path("data"), "general", Some(&path("before"))).unwrap();
-    writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
+    writer.commit(&[AccountOp::Forget { user_id: 10 }.into()]).unwrap();
     while writer.redact(10, 8).unwrap() {}
     export::run(&path("data"), "general", Some(&path("after"))).unwrap();
     let (before, after) =

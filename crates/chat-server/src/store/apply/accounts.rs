@@ -9,71 +9,73 @@ pub(super) fn write(change: &Transaction<'_>, entry: AccountOp<'_>) -> rusqlite:
         change.prepare_cached(sql)?.execute(params).map(|_| ())
     };
     match entry {
-        AccountOp::Create { party, key, shown, password, created, admin } => execute(
+        AccountOp::Create { user_id, key, shown, password, created, admin } => execute(
             "INSERT INTO account (party, key, shown, password, created, seen, admin)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)",
-            params![party, key, shown, password, created, admin],
+            params![user_id, key, shown, password, created, admin],
         ),
-        AccountOp::Password { party, password } => {
-            execute("UPDATE account SET password = ?2 WHERE party = ?1", params![party, password])
+        AccountOp::Password { user_id, password } => {
+            execute("UPDATE account SET password = ?2 WHERE party = ?1", params![user_id, password])
         }
-        AccountOp::Seen { party, time } => execute(
+        AccountOp::Seen { user_id, time } => execute(
             "UPDATE account SET seen = max(seen, ?2) WHERE party = ?1",
-            params![party, time],
+            params![user_id, time],
         ),
-        AccountOp::Away { party, is_away, reason } => execute(
+        AccountOp::Away { user_id, is_away, reason } => execute(
             "UPDATE account SET is_away = ?2, away = ?3 WHERE party = ?1",
-            params![party, is_away, reason],
+            params![user_id, is_away, reason],
         ),
-        AccountOp::Admin { party, admin } => {
-            execute("UPDATE account SET admin = ?2 WHERE party = ?1", params![party, admin])
+        AccountOp::Admin { user_id, admin } => {
+            execute("UPDATE account SET admin = ?2 WHERE party = ?1", params![user_id, admin])
         }
-        AccountOp::Token { hash, party, created } => execute(
+        AccountOp::Token { hash, user_id, created } => execute(
             "INSERT INTO token (hash, party, created, used) VALUES (?1, ?2, ?3, ?3)",
-            params![hash, party, created],
+            params![hash, user_id, created],
         ),
         AccountOp::TokenUsed { hash, time } => {
             execute("UPDATE token SET used = max(used, ?2) WHERE hash = ?1", params![hash, time])
         }
         AccountOp::Revoke { hash } => execute("DELETE FROM token WHERE hash = ?1", params![hash]),
-        AccountOp::RevokeAll { party, except } => {
-            execute("DELETE FROM token WHERE party = ?1 AND hash IS NOT ?2", params![party, except])
-        }
-        AccountOp::Ignore { party, name, shown, other } => execute(
-            "INSERT OR REPLACE INTO ignored (party, name, shown, other) VALUES (?1, ?2, ?3, ?4)",
-            params![party, name, shown, other],
+        AccountOp::RevokeAll { user_id, except } => execute(
+            "DELETE FROM token WHERE party = ?1 AND hash IS NOT ?2",
+            params![user_id, except],
         ),
-        AccountOp::Unignore { party, name } => {
-            execute("DELETE FROM ignored WHERE party = ?1 AND name = ?2", params![party, name])
+        AccountOp::Ignore { user_id, name, shown, other } => execute(
+            "INSERT OR REPLACE INTO ignored (party, name, shown, other) VALUES (?1, ?2, ?3, ?4)",
+            params![user_id, name, shown, other],
+        ),
+        AccountOp::Unignore { user_id, name } => {
+            execute("DELETE FROM ignored WHERE party = ?1 AND name = ?2", params![user_id, name])
         }
-        AccountOp::Member { party, number, marker, entered } => execute(
+        AccountOp::Member { user_id, number, marker, entered } => execute(
             "INSERT INTO member (party, number, marker, entered) VALUES (?1, ?2, ?3, ?4)
                 ON CONFLICT DO NOTHING",
-            params![party, number, marker, entered],
+            params![user_id, number, marker, entered],
         ),
-        AccountOp::Marker { party, number, marker } => execute(
+        AccountOp::Marker { user_id, number, marker } => execute(
             // A late marker doesn't add a membership that has ended.
             "INSERT INTO member (party, number, marker, entered)
                 SELECT ?1, ?2, ?3, 0 WHERE
                     EXISTS (SELECT 1 FROM member WHERE party = ?1 AND number = ?2)
                     OR EXISTS (SELECT 1 FROM conversation WHERE number = ?2 AND one IS NOT NULL)
                 ON CONFLICT DO UPDATE SET marker = max(marker, excluded.marker)",
-            params![party, number, marker],
+            params![user_id, number, marker],
         ),
-        AccountOp::NotMember { party, number } => {
-            execute("DELETE FROM member WHERE party = ?1 AND number = ?2", params![party, number])
+        AccountOp::NotMember { user_id, number } => {
+            execute("DELETE FROM member WHERE party = ?1 AND number = ?2", params![user_id, number])
         }
-        AccountOp::Operator { number, party } => execute(
+        AccountOp::Operator { number, user_id } => execute(
             "INSERT OR IGNORE INTO operator (number, party) VALUES (?1, ?2)",
-            params![number, party],
+            params![number, user_id],
         ),
-        AccountOp::NotOperator { number, party } => {
-            execute("DELETE FROM operator WHERE number = ?1 AND party = ?2", params![number, party])
-        }
-        AccountOp::Forget { party } => forget(change, party),
-        AccountOp::Redacted { party } => {
-            execute("DELETE FROM wrote WHERE party = ?1", params![party])?;
-            execute("DELETE FROM erasing WHERE party = ?1", params![party])
+        AccountOp::NotOperator { number, user_id } => execute(
+            "DELETE FROM operator WHERE number = ?1 AND party = ?2",
+            params![number, user_id],
+        ),
+        AccountOp::Forget { user_id } => forget(change, user_id),
+        AccountOp::Redacted { user_id } => {
+            execute("DELETE FROM wrote WHERE party = ?1", params![user_id])?;
+            execute("DELETE FROM erasing WHERE party = ?1", params![user_id])
         }
     }
 }
@@ -106,12 +108,12 @@ pub(in crate::store) fn forget_some_of(
 /// whether there may be more.
 pub(in crate::store) fn forget_rest_of(
     change: &Transaction<'_>,
-    party: u64,
+    user_id: u64,
     most: usize,
 ) -> rusqlite::Result<bool> {
     some_of_each(
         change,
-        party,
+        user_id,
         most,
         &[
             // The name is free for another owner.
@@ -144,8 +146,8 @@ fn some_of_each(
 /// Deletes an account and what commands find under it. The rest follows in steps, see
 /// [`Writer::redact`](crate::store::Writer::redact); reads leave it out, since the account is in
 /// the table `erasing`.
-fn forget(change: &Transaction<'_>, party: u64) -> rusqlite::Result<()> {
-    change.execute("INSERT OR IGNORE INTO erasing (party) VALUES (?1)", [party])?;
+fn forget(change: &Transaction<'_>, user_id: u64) -> rusqlite::Result<()> {
+    change.execute("INSERT OR IGNORE INTO erasing (party) VALUES (?1)", [user_id])?;
     for sql in [
         "UPDATE conversation SET topic = NULL, topic_by = NULL WHERE topic_by = ?1",
         "UPDATE mark SET reason = NULL WHERE \"by\" COLLATE NOCASE =
@@ -158,7 +160,7 @@ fn forget(change: &Transaction<'_>, party: u64) -> rusqlite::Result<()> {
         "DELETE FROM ignored WHERE party = ?1",
         "DELETE FROM operator WHERE party = ?1",
     ] {
-        change.execute(sql, [party])?;
+        change.execute(sql, [user_id])?;
     }
     Ok(())
 }

@@ -23,12 +23,12 @@ pub(super) fn write(
             params![number, name, value],
         ),
         ChannelModerationOp::AddListEntry(row) => {
-            let NewListEntry { list, key, target, party, account, by, time, until, reason } = row;
+            let NewListEntry { list, key, target, user_id, account, by, time, until, reason } = row;
             execute(
                 "INSERT OR REPLACE INTO mark
                     (number, list, key, target, party, account, \"by\", time, until, reason)
                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                params![number, list, key, target, party, account, by, time, until, reason],
+                params![number, list, key, target, user_id, account, by, time, until, reason],
             )
         }
         ChannelModerationOp::RemoveListEntry { list, key, ended } => execute(
@@ -36,14 +36,15 @@ pub(super) fn write(
                 AND (?4 IS NULL OR until <= ?4)",
             params![number, list, key, ended],
         ),
-        ChannelModerationOp::GrantOperator { party, inherited } => execute(
+        ChannelModerationOp::GrantOperator { user_id, inherited } => execute(
             "INSERT INTO operator (number, party, inherited) VALUES (?1, ?2, ?3)
              ON CONFLICT DO UPDATE SET inherited = min(inherited, excluded.inherited)",
-            params![number, party, inherited],
+            params![number, user_id, inherited],
         ),
-        ChannelModerationOp::RevokeOperator { party } => {
-            execute("DELETE FROM operator WHERE number = ?1 AND party = ?2", params![number, party])
-        }
+        ChannelModerationOp::RevokeOperator { user_id } => execute(
+            "DELETE FROM operator WHERE number = ?1 AND party = ?2",
+            params![number, user_id],
+        ),
         ChannelModerationOp::Log(row) => {
             let NewModAction { time, by, did, target, until, setting, reason } = row;
             execute(

@@ -28,7 +28,7 @@ fn mark(list: u8, key: &str, until: Option<i64>) -> WriteOp<'_> {
         list,
         key,
         target: "bob",
-        party: Some(7),
+        user_id: Some(7),
         account: None,
         by: "alice",
         time: 1000,
@@ -64,7 +64,7 @@ fn found(readers: &ReaderFactory, word: &str) -> usize {
     let query = FullTextQuery {
         hidden_accounts: &[],
         channels: &channels,
-        party: None,
+        user_id: None,
         from: None,
         fold,
         before: None,
@@ -92,19 +92,22 @@ fn channel_moderation_survives_a_restart() {
                 mark(1, "@bob", None),
                 mark(2, "@carol", None),
                 rule(ChannelModerationOp::RemoveListEntry { list: 2, key: "@carol", ended: None }),
-                rule(ChannelModerationOp::GrantOperator { party: 9, inherited: true }),
-                rule(ChannelModerationOp::GrantOperator { party: 9, inherited: true }),
-                rule(ChannelModerationOp::GrantOperator { party: 11, inherited: false }),
-                rule(ChannelModerationOp::RevokeOperator { party: 11 }),
+                rule(ChannelModerationOp::GrantOperator { user_id: 9, inherited: true }),
+                rule(ChannelModerationOp::GrantOperator { user_id: 9, inherited: true }),
+                rule(ChannelModerationOp::GrantOperator { user_id: 11, inherited: false }),
+                rule(ChannelModerationOp::RevokeOperator { user_id: 11 }),
                 act(1000),
             ])
             .unwrap();
     }
     let (mut writer, readers) = open(&place);
     assert_eq!(writer.settings().unwrap(), [(1, "slow".to_owned(), "20s".to_owned())]);
-    assert_eq!(writer.operators().unwrap(), [OperatorRow { number: 1, party: 9, inherited: true }]);
+    assert_eq!(
+        writer.operators().unwrap(),
+        [OperatorRow { number: 1, user_id: 9, inherited: true }]
+    );
     let marks = writer.marks().unwrap();
-    let kept: Vec<_> = marks.iter().map(|mark| (mark.list, mark.party, mark.until)).collect();
+    let kept: Vec<_> = marks.iter().map(|mark| (mark.list, mark.user_id, mark.until)).collect();
     assert_eq!(kept, [(0, Some(7), Some(5000)), (1, Some(7), None)]);
     let acts = readers.reader().unwrap().acts(StoreKey::Channel("#general"), 10).unwrap();
     assert_eq!(acts.len(), 1);

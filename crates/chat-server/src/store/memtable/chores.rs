@@ -11,7 +11,7 @@ pub enum Chore {
     /// Redacts the lines of a deleted account, and deletes what else belongs to it.
     Redact {
         /// The account.
-        party: u64,
+        user_id: u64,
     },
     /// Overwrites what the files of the journal have of rows up to this one.
     Wipe {

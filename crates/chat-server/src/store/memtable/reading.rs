@@ -46,16 +46,16 @@ impl Memtable {
     pub(in crate::store) fn all_markers(&self) -> HashMap<(u64, u32), u64> {
         let state = self.state();
         let markers = state.waiting.iter().flat_map(|(number, waiting)| {
-            waiting.markers.iter().map(|(party, marker)| ((*party, *number), *marker))
+            waiting.markers.iter().map(|(user_id, marker)| ((*user_id, *number), *marker))
         });
         markers.collect()
     }
 
     /// Returns the buffered read marker of an account.
-    pub(in crate::store) fn marker(&self, party: u64, number: u32) -> u64 {
+    pub(in crate::store) fn marker(&self, user_id: u64, number: u32) -> u64 {
         let state = self.state();
         let waiting = state.waiting.get(&number);
-        waiting.and_then(|waiting| waiting.markers.get(&party)).copied().unwrap_or_default()
+        waiting.and_then(|waiting| waiting.markers.get(&user_id)).copied().unwrap_or_default()
     }
 
     /// Returns lines of a conversation that match, oldest first, from the first id (exclusive) to

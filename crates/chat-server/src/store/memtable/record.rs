@@ -23,7 +23,7 @@ pub(super) enum Record<'a> {
         once: Option<(&'a str, &'a str)>,
     },
     /// A read marker of an account.
-    Marker { party: u64, number: u32, marker: u64 },
+    Marker { user_id: u64, number: u32, marker: u64 },
     /// Lines up to this one are removed by retention.
     Floor { number: u32, floor: u64 },
 }
@@ -36,8 +36,8 @@ impl<'a> Record<'a> {
                 let LineColumns { flags, account, author, text } = message.columns();
                 Self::Line { number, id, time, flags, account, author, text, once }
             }
-            WriteOp::Account(AccountOp::Marker { party, number, marker }) => {
-                Self::Marker { party, number, marker }
+            WriteOp::Account(AccountOp::Marker { user_id, number, marker }) => {
+                Self::Marker { user_id, number, marker }
             }
             WriteOp::Floor { number, floor } => Self::Floor { number, floor },
             _ => return None,
@@ -144,8 +144,8 @@ impl RecordBatch {
                 }
                 Some((id, time))
             }
-            Record::Marker { party, number, marker } => {
-                self.markers.push((party, number, marker));
+            Record::Marker { user_id, number, marker } => {
+                self.markers.push((user_id, number, marker));
                 None
             }
             Record::Floor { number, floor } => {
@@ -217,7 +217,7 @@ mod tests {
                 once: Some(("alice", "k")),
                 hidden: false,
             }),
-            AccountOp::Marker { party: 7, number: 3, marker: 300 }.into(),
+            AccountOp::Marker { user_id: 7, number: 3, marker: 300 }.into(),
             WriteOp::Floor { number: 3, floor: 2 },
         ];
         let batch = RecordBatch::of(&entries).unwrap();

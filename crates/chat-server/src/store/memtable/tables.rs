@@ -95,19 +95,19 @@ fn put_conversation(
                     authors.extend(account);
                     yielder.line_done();
                 }
-                Record::Marker { party, marker, .. } => {
-                    let read = markers.entry(party).or_default();
+                Record::Marker { user_id, marker, .. } => {
+                    let read = markers.entry(user_id).or_default();
                     *read = marker.max(*read);
                 }
                 Record::Floor { floor, .. } => new_floor = floor.max(new_floor),
             }
         }
     }
-    for party in authors {
-        statements.wrote.execute(params![party, number])?;
+    for user_id in authors {
+        statements.wrote.execute(params![user_id, number])?;
     }
-    for (party, marker) in markers {
-        write_other(change, AccountOp::Marker { party, number, marker }.into())?;
+    for (user_id, marker) in markers {
+        write_other(change, AccountOp::Marker { user_id, number, marker }.into())?;
     }
     if new_floor > 0 {
         write_other(change, WriteOp::Floor { number, floor: new_floor })?;

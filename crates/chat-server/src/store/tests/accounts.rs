@@ -3,7 +3,7 @@
 use super::*;
 
 pub(super) const MADE: WriteOp<'_> = WriteOp::Account(AccountOp::Create {
-    party: 10,
+    user_id: 10,
     key: "alice",
     shown: "Alice",
     password: "$argon2id$alices",
@@ -22,8 +22,8 @@ fn commit(writer: &mut Writer, entry: AccountOp<'_>) {
     writer.commit(&[entry.into()]).unwrap();
 }
 
-fn viewer(party: u64) -> Viewer<'static> {
-    Viewer { party, hidden: &[], hidden_accounts: &[], fold }
+fn viewer(user_id: u64) -> Viewer<'static> {
+    Viewer { user_id, hidden: &[], hidden_accounts: &[], fold }
 }
 
 /// The store after a restart; in memory it is the same one.
@@ -42,14 +42,14 @@ fn an_account_is_stored_with_its_changes() {
         assert_eq!(writer.greatest_party().unwrap(), 0);
         writer.commit(&[MADE]).unwrap();
         assert!(writer.commit(&[MADE]).is_err(), "the name has an account");
-        commit(&mut writer, AccountOp::Password { party: 10, password: "$argon2id$other" });
-        commit(&mut writer, AccountOp::Seen { party: 10, time: 3000 });
-        commit(&mut writer, AccountOp::Seen { party: 10, time: 2000 });
-        commit(&mut writer, AccountOp::Admin { party: 10, admin: true });
+        commit(&mut writer, AccountOp::Password { user_id: 10, password: "$argon2id$other" });
+        commit(&mut writer, AccountOp::Seen { user_id: 10, time: 3000 });
+        commit(&mut writer, AccountOp::Seen { user_id: 10, time: 2000 });
+        commit(&mut writer, AccountOp::Admin { user_id: 10, admin: true });
         let lunch = Some("lunch");
-        commit(&mut writer, AccountOp::Away { party: 10, is_away: true, reason: lunch });
+        commit(&mut writer, AccountOp::Away { user_id: 10, is_away: true, reason: lunch });
         let row = AccountRow {
-            party: 10,
+            user_id: 10,
             key: "alice".to_owned(),
             shown: "Alice".to_owned(),
             password: "$argon2id$other".to_owned(),
@@ -65,7 +65,7 @@ fn an_account_is_stored_with_its_changes() {
         assert_eq!(reader.account("alice").unwrap(), Some(row));
         assert_eq!(reader.account("Alice").unwrap(), None);
         assert_eq!(writer.greatest_party().unwrap(), 10);
-        commit(&mut writer, AccountOp::Away { party: 10, is_away: false, reason: None });
+        commit(&mut writer, AccountOp::Away { user_id: 10, is_away: false, reason: None });
         let row = reader.account("alice").unwrap().unwrap();
         assert!(!row.is_away && row.away.is_none());
     }
@@ -76,19 +76,19 @@ fn tokens_are_issued_used_and_revoked() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         let (one, two, others) = ([1; 32], [2; 32], [3; 32]);
-        for (hash, party) in [(&one, 10), (&two, 10), (&others, 11)] {
-            commit(&mut writer, AccountOp::Token { hash, party, created: 5 });
+        for (hash, user_id) in [(&one, 10), (&two, 10), (&others, 11)] {
+            commit(&mut writer, AccountOp::Token { hash, user_id, created: 5 });
         }
         commit(&mut writer, AccountOp::TokenUsed { hash: &two, time: 9 });
         let (mut writer, _lookup) = again(&tried, (writer, reader));
-        let row = |hash, party, used| TokenRow { hash, party, created: 5, used };
+        let row = |hash, user_id, used| TokenRow { hash, user_id, created: 5, used };
         let all = [row(one, 10, 5), row(two, 10, 9), row(others, 11, 5)];
         assert_eq!(writer.tokens().unwrap(), all);
-        commit(&mut writer, AccountOp::RevokeAll { party: 10, except: Some(&two) });
+        commit(&mut writer, AccountOp::RevokeAll { user_id: 10, except: Some(&two) });
         assert_eq!(writer.tokens().unwrap(), all[1..]);
         commit(&mut writer, AccountOp::Revoke { hash: &others });
         assert_eq!(writer.tokens().unwrap(), all[1..2]);
-        commit(&mut writer, AccountOp::RevokeAll { party: 10, except: None });
+        commit(&mut writer, AccountOp::RevokeAll { user_id: 10, except: None });
         assert!(writer.tokens().unwrap().is_empty());
     }
 }
@@ -98,31 +98,31 @@ fn ignore_lists_memberships_and_operator_rights_are_stored() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         writer.commit(&[GENERAL, DEV, CHAT, MADE]).unwrap();
-        let ignore = AccountOp::Ignore { party: 10, name: "bob", shown: "Bob", other: Some(11) };
+        let ignore = AccountOp::Ignore { user_id: 10, name: "bob", shown: "Bob", other: Some(11) };
         for entry in [
             ignore,
             ignore,
-            AccountOp::Ignore { party: 10, name: "eve", shown: "eve", other: None },
-            AccountOp::Unignore { party: 10, name: "eve" },
-            AccountOp::Member { party: 10, number: 1, marker: 4, entered: 70 },
-            AccountOp::Member { party: 10, number: 2, marker: 0, entered: 80 },
-            AccountOp::Marker { party: 10, number: 1, marker: 6 },
-            AccountOp::Marker { party: 10, number: 1, marker: 5 },
-            AccountOp::Member { party: 10, number: 1, marker: 0, entered: 99 },
-            AccountOp::NotMember { party: 10, number: 2 },
-            AccountOp::Marker { party: 10, number: 2, marker: 9 },
-            AccountOp::Marker { party: 10, number: 3, marker: 2 },
-            AccountOp::Operator { number: 1, party: 10 },
-            AccountOp::Operator { number: 1, party: 10 },
-            AccountOp::Operator { number: 2, party: 10 },
-            AccountOp::Operator { number: 1, party: 11 },
-            AccountOp::NotOperator { number: 2, party: 10 },
+            AccountOp::Ignore { user_id: 10, name: "eve", shown: "eve", other: None },
+            AccountOp::Unignore { user_id: 10, name: "eve" },
+            AccountOp::Member { user_id: 10, number: 1, marker: 4, entered: 70 },
+            AccountOp::Member { user_id: 10, number: 2, marker: 0, entered: 80 },
+            AccountOp::Marker { user_id: 10, number: 1, marker: 6 },
+            AccountOp::Marker { user_id: 10, number: 1, marker: 5 },
+            AccountOp::Member { user_id: 10, number: 1, marker: 0, entered: 99 },
+            AccountOp::NotMember { user_id: 10, number: 2 },
+            AccountOp::Marker { user_id: 10, number: 2, marker: 9 },
+            AccountOp::Marker { user_id: 10, number: 3, marker: 2 },
+            AccountOp::Operator { number: 1, user_id: 10 },
+            AccountOp::Operator { number: 1, user_id: 10 },
+            AccountOp::Operator { number: 2, user_id: 10 },
+            AccountOp::Operator { number: 1, user_id: 11 },
+            AccountOp::NotOperator { number: 2, user_id: 10 },
         ] {
             commit(&mut writer, entry);
         }
         let (mut writer, reader) = again(&tried, (writer, reader));
         let bob = IgnoredRow {
-            party: 10,
+            user_id: 10,
             name: "bob".to_owned(),
             shown: "Bob".to_owned(),
             other: Some(11),
@@ -130,13 +130,13 @@ fn ignore_lists_memberships_and_operator_rights_are_stored() {
         assert_eq!(writer.ignored().unwrap(), std::slice::from_ref(&bob));
         assert_eq!(reader.ignored_by(10).unwrap(), [bob]);
         assert!(reader.ignored_by(11).unwrap().is_empty());
-        let row = |number, marker, entered| MemberRow { party: 10, number, marker, entered };
+        let row = |number, marker, entered| MemberRow { user_id: 10, number, marker, entered };
         // A late marker of a channel that was left creates nothing; of a private chat it is all
         // there is.
         writer.flush().unwrap();
         assert_eq!(writer.members().unwrap(), [row(1, 6, 70), row(3, 2, 0)]);
         assert_eq!(reader.member_of(10).unwrap().len(), 2);
-        let runs = |party| OperatorRow { number: 1, party, inherited: false };
+        let runs = |user_id| OperatorRow { number: 1, user_id, inherited: false };
         assert_eq!(writer.operators().unwrap(), [runs(10), runs(11)]);
         assert_eq!(reader.operator_of(10).unwrap(), [1]);
         writer.forget_conversation(1).unwrap();
@@ -164,7 +164,7 @@ fn unread_lines_are_counted_after_the_marker() {
                 said(3, 1, "bob", "psst"),
                 said(3, 2, "alice", "what?"),
                 WriteOp::RedactedLine { number: 1, id: 6, time: 1_006_000 },
-                AccountOp::Member { party: 10, number: 1, marker: 1, entered: 70 }.into(),
+                AccountOp::Member { user_id: 10, number: 1, marker: 1, entered: 70 }.into(),
             ])
             .unwrap();
         let channel = |after, lines, others| UnreadLines {
@@ -197,7 +197,7 @@ fn unread_lines_are_counted_after_the_marker() {
         let unread = reader.unread_in(general, 0, &viewer(10), 99).unwrap();
         assert_eq!(unread, Some(channel(3, 2, 1)), "what is kept no more isn't unread");
         for number in [1, 3] {
-            commit(&mut writer, AccountOp::Marker { party: 10, number, marker: 5 });
+            commit(&mut writer, AccountOp::Marker { user_id: 10, number, marker: 5 });
         }
         assert!(all_unread(&reader, &viewer(10), 99).is_empty());
     }

@@ -43,7 +43,7 @@ fn shown(reader: &Reader, upto: u64) -> [u64; 5] {
     let query = FullTextQuery { most: 5000, ..query(&phrases, &channels) };
     let found = reader.search(&query, SearchScope::Everywhere, &soon()).unwrap().hits;
     let found = found.iter().filter(|hit| hit.line.author == "nä16").count();
-    let viewer = Viewer { party: 9, hidden: &[], hidden_accounts: &[], fold };
+    let viewer = Viewer { user_id: 9, hidden: &[], hidden_accounts: &[], fold };
     let asked =
         MentionQuery { viewer, name: "carol", channels: &channels, before: None, most: 5000 };
     let naming = reader.mentions(&asked, &soon()).unwrap().hits;

@@ -9,9 +9,9 @@ fn word(at: u64) -> String {
     format!("q{:010x}z", (at * 0x9E_3779_B97F) % (1 << 40))
 }
 
-fn redact(writer: &mut Writer, party: u64) -> usize {
+fn redact(writer: &mut Writer, user_id: u64) -> usize {
     let mut steps = 1;
-    while writer.redact(party, 8).unwrap() {
+    while writer.redact(user_id, 8).unwrap() {
         steps += 1;
     }
     steps
@@ -21,13 +21,14 @@ fn redact(writer: &mut Writer, party: u64) -> usize {
 /// private lines precede her account.
 fn filled(writer: &mut Writer) {
     let mut entries = vec![GENERAL, CHAT, MADE];
-    let ignore =
-        |party, other, name| WriteOp::from(AccountOp::Ignore { party, name, shown: name, other });
+    let ignore = |user_id, other, name| {
+        WriteOp::from(AccountOp::Ignore { user_id, name, shown: name, other })
+    };
     entries.extend([
-        AccountOp::Token { hash: &[1; 32], party: 10, created: 5 }.into(),
-        AccountOp::Member { party: 10, number: 1, marker: 1, entered: 70 }.into(),
-        AccountOp::Operator { number: 1, party: 10 }.into(),
-        WriteOp::HoldName { name: "alice", party: 10, since: 5 },
+        AccountOp::Token { hash: &[1; 32], user_id: 10, created: 5 }.into(),
+        AccountOp::Member { user_id: 10, number: 1, marker: 1, entered: 70 }.into(),
+        AccountOp::Operator { number: 1, user_id: 10 }.into(),
+        WriteOp::HoldName { name: "alice", user_id: 10, since: 5 },
         ignore(10, None, "eve"),
         ignore(11, Some(10), "alice"),
         ignore(11, None, "mallory"),
@@ -60,7 +61,7 @@ fn lines_of_an_account_are_redacted_in_steps_and_the_rest_stays() {
         }
         writer.commit(&[by(10, last)]).unwrap();
         assert!(writer.waiting() > 0);
-        writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
+        writer.commit(&[AccountOp::Forget { user_id: 10 }.into()]).unwrap();
         assert!(writer.accounts().unwrap().is_empty() && writer.tokens().unwrap().is_empty());
         assert!(writer.members().unwrap().is_empty() && writer.operators().unwrap().is_empty());
         assert!(writer.holders().unwrap().is_empty());
@@ -78,7 +79,7 @@ fn lines_of_an_account_are_redacted_in_steps_and_the_rest_stays() {
         };
         assert_eq!(writer.pending_redactions().unwrap(), [10]);
         assert_eq!(redact(&mut writer, 10), 3, "31 lines in all");
-        writer.commit(&[AccountOp::Redacted { party: 10 }.into()]).unwrap();
+        writer.commit(&[AccountOp::Redacted { user_id: 10 }.into()]).unwrap();
         assert!(writer.pending_redactions().unwrap().is_empty());
 
         let general = StoreKey::Channel("#general");
@@ -120,12 +121,12 @@ fn nothing_of_it_is_in_the_file_or_in_a_copy_of_it() {
     writer.checkpoint().unwrap();
     let live = directory.join(FILE);
     assert!((1..=60).all(|at| holds(&live, &word(at))) && holds(&live, "$argon2id$alices"));
-    let password = AccountOp::Password { party: 10, password: "$argon2id$new" };
+    let password = AccountOp::Password { user_id: 10, password: "$argon2id$new" };
     writer.commit(&[password.into()]).unwrap();
     writer.checkpoint().unwrap();
     assert!(!holds(&live, "$argon2id$alices"));
 
-    writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
+    writer.commit(&[AccountOp::Forget { user_id: 10 }.into()]).unwrap();
     redact(&mut writer, 10);
     let copy = directory.join("copy.db");
     reader.copy_to(&copy).unwrap();
@@ -154,7 +155,7 @@ fn rows_of_the_journal_that_an_earlier_process_left_go_with_the_account() {
     };
     let (mut writer, _) = tried.open();
     assert!(holds(), "the file of the tables may not have it yet");
-    writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
+    writer.commit(&[AccountOp::Forget { user_id: 10 }.into()]).unwrap();
     // Afterwards the journal goes on, also between two steps.
     let row = writer.last_row();
     let mut ids = 42..;
@@ -191,7 +192,7 @@ fn a_long_journal_is_wiped_in_steps_between_which_lines_are_stored() {
     for id in 41..=640 {
         writer.commit(&[by(10, said(1, id, "alice", &secret))]).unwrap();
     }
-    writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
+    writer.commit(&[AccountOp::Forget { user_id: 10 }.into()]).unwrap();
     let row = writer.last_row();
     let mut ids = 641..;
     let steps = wipe(&mut writer, row, |writer| {
@@ -216,18 +217,19 @@ fn a_deletion_writes_few_rows_and_the_rest_follows_in_steps() {
         let names: Vec<String> = (0..450).map(|at| format!("held{at}")).collect();
         let mut entries = Vec::new();
         for (at, name) in (0..).zip(&names) {
-            entries.push(WriteOp::HoldName { name, party: 10, since: 1 });
-            let (party, other) = (1000 + u64::from(at), Some(10));
-            entries.push(AccountOp::Ignore { party, name: "alice", shown: "alice", other }.into());
+            entries.push(WriteOp::HoldName { name, user_id: 10, since: 1 });
+            let (user_id, other) = (1000 + u64::from(at), Some(10));
+            entries
+                .push(AccountOp::Ignore { user_id, name: "alice", shown: "alice", other }.into());
             entries.push(WriteOp::Private {
                 number: 100 + at,
                 one: 10,
-                other: party,
+                other: user_id,
                 one_name: "alice",
                 other_name: name,
             });
             let number = 100 + at;
-            entries.push(AccountOp::Member { party: 10, number, marker: 1, entered: 1 }.into());
+            entries.push(AccountOp::Member { user_id: 10, number, marker: 1, entered: 1 }.into());
         }
         writer.commit(&entries).unwrap();
         let rows = |writer: &Writer| {
@@ -240,7 +242,7 @@ fn a_deletion_writes_few_rows_and_the_rest_follows_in_steps() {
         };
         let before = rows(&writer);
         assert!(before >= 4 * 450);
-        writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
+        writer.commit(&[AccountOp::Forget { user_id: 10 }.into()]).unwrap();
         assert_eq!(rows(&writer), before, "the commit takes as long as for a small account");
         // But none of it is found.
         let is_found = |writer: &Writer, reader: &Reader| {
@@ -248,8 +250,8 @@ fn a_deletion_writes_few_rows_and_the_rest_follows_in_steps() {
             let told = writer.conversations().unwrap();
             !names.0.is_empty()
                 || told.iter().any(|row| row.one_name == "alice")
-                || writer.holders().unwrap().iter().any(|row| row.party == 10)
-                || writer.members().unwrap().iter().any(|row| row.party == 10)
+                || writer.holders().unwrap().iter().any(|row| row.user_id == 10)
+                || writer.members().unwrap().iter().any(|row| row.user_id == 10)
                 || writer.ignored().unwrap().iter().any(|row| row.other == Some(10))
         };
         assert!(!is_found(&writer, &reader));
@@ -260,7 +262,7 @@ fn a_deletion_writes_few_rows_and_the_rest_follows_in_steps() {
         }
         assert_eq!(steps, 3, "200 rows of each table in a step");
         redact(&mut writer, 10);
-        writer.commit(&[AccountOp::Redacted { party: 10 }.into()]).unwrap();
+        writer.commit(&[AccountOp::Redacted { user_id: 10 }.into()]).unwrap();
         assert!(!is_found(&writer, &reader));
     }
 }
@@ -274,8 +276,8 @@ fn the_flusher_redacts_in_turns_between_commits() {
             (1..=400).map(|id| by(10, said(1, id, "alice", "a few words"))).collect();
         writer.commit(&lines).unwrap();
         writer.flush().unwrap();
-        writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
-        writer.start_chore(Chore::Redact { party: 10 });
+        writer.commit(&[AccountOp::Forget { user_id: 10 }.into()]).unwrap();
+        writer.start_chore(Chore::Redact { user_id: 10 });
         let left = |writer: &Writer| {
             let connection = crate::util::sync::lock(writer.connection());
             let sql = "SELECT count(*) FROM line WHERE author = 'alice'";
@@ -301,7 +303,7 @@ fn the_flusher_redacts_in_turns_between_commits() {
                     assert_eq!(left(&writer), 0);
                     break;
                 }
-                writer.start_chore(Chore::Redact { party: 10 });
+                writer.start_chore(Chore::Redact { user_id: 10 });
             }
             flusher.stop();
         });
@@ -358,7 +360,7 @@ fn lines_to_be_redacted_are_hidden_from_the_commit_on() {
         filled(&mut writer);
         writer.commit(&[by(10, said(1, 41, "alice", "carol, look"))]).unwrap();
         writer.commit(&[said(1, 42, "carol", "I look")]).unwrap();
-        let viewer = Viewer { party: 11, hidden: &[], hidden_accounts: &[], fold };
+        let viewer = Viewer { user_id: 11, hidden: &[], hidden_accounts: &[], fold };
         let channels = [("#general".to_owned(), 0)];
         let channels = channels.as_slice();
         let asked = MentionQuery { viewer, name: "carol", channels, before: None, most: 9 };
@@ -369,7 +371,7 @@ fn lines_to_be_redacted_are_hidden_from_the_commit_on() {
         let alice = [AuthorPeriod { name: "alice", from: None, upto: None }];
         assert_eq!(writer.count_by(1, &alice, (0, 99), 99).unwrap().lines, 21);
 
-        writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
+        writer.commit(&[AccountOp::Forget { user_id: 10 }.into()]).unwrap();
         let odd: Vec<u64> = (1..=40).filter(|id| !is_alices(*id)).collect();
         assert_eq!(ids(&reader.lines(general, 0, 40, 99, 9999).unwrap()), odd);
         // A page is full, however many lines are omitted.
@@ -388,7 +390,7 @@ fn lines_to_be_redacted_are_hidden_from_the_commit_on() {
         for at in 1..=60 {
             let word = word(at);
             let phrases = [(word.as_str(), false)];
-            let query = FullTextQuery { party: Some(11), ..query(&phrases, &channels) };
+            let query = FullTextQuery { user_id: Some(11), ..query(&phrases, &channels) };
             let found = reader.search(&query, SearchScope::Everywhere, &soon()).unwrap().hits.len();
             assert_eq!(found, usize::from(!is_alices(at)), "{at}");
         }
@@ -405,7 +407,7 @@ fn a_copy_during_a_redaction_has_none_of_the_lines() {
     filled(&mut writer);
     writer.commit(&[by(10, said(1, 41, "alice", "not indexed yet qxyzzyz"))]).unwrap();
     assert!(writer.waiting() > 0);
-    writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
+    writer.commit(&[AccountOp::Forget { user_id: 10 }.into()]).unwrap();
     assert!(writer.redact(10, 8).unwrap(), "there is more to blank");
     let StoreLocation::Directory(directory) = &tried.place else { return };
     let copy = directory.join("copy.db");
@@ -436,7 +438,7 @@ fn a_copy_right_after_a_deletion_has_none_of_it_in_free_pages() {
     let long = (41..).zip(&texts).map(|(id, text)| by(10, said(1, id, "alice", text)));
     writer.commit(&long.collect::<Vec<_>>()).unwrap();
     writer.flush().unwrap();
-    writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
+    writer.commit(&[AccountOp::Forget { user_id: 10 }.into()]).unwrap();
     let StoreLocation::Directory(directory) = &tried.place else { return };
     let copy = directory.join("copy.db");
     reader.copy_to(&copy).unwrap();
@@ -474,7 +476,7 @@ fn topics_and_reasons_of_an_account_are_deleted_with_it() {
                 list: 0,
                 key,
                 target: key,
-                party: None,
+                user_id: None,
                 account: None,
                 by,
                 time: 5,
@@ -496,7 +498,7 @@ fn topics_and_reasons_of_an_account_are_deleted_with_it() {
             ])
             .unwrap();
         assert_eq!(writer.topics().unwrap(), [(1, 10), (2, 11)]);
-        writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
+        writer.commit(&[AccountOp::Forget { user_id: 10 }.into()]).unwrap();
         let output = |number| {
             let all = writer.conversations().unwrap();
             all.into_iter().find(|row| row.number == number).unwrap().topic
