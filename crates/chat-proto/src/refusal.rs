@@ -103,7 +103,7 @@ impl Refusal {
         &self.text
     }
 
-    /// The line is `over` bytes longer than [`MAX_LINE_BYTES`](crate::limits::MAX_LINE_BYTES).
+    /// The line is `over` bytes longer than [`MAX_LINE_BYTES`].
     pub fn line_too_long(over: u64) -> Self {
         Self::new(
             Code::LineTooLong,
@@ -689,7 +689,7 @@ impl fmt::Display for Counted {
     }
 }
 
-/// A typed word, truncated to [`MAX_SHOWN_WORD_CHARS`](crate::limits::MAX_SHOWN_WORD_CHARS).
+/// A typed word, truncated to [`MAX_SHOWN_WORD_CHARS`].
 pub(crate) struct Truncated<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Truncated<'_> {

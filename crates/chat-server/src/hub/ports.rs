@@ -12,10 +12,12 @@ use crate::hub::query::{AuthReply, AuthRequest, HistoryQuery};
 
 /// Puts proposals into one order and makes them durable.
 ///
-/// A log checks each proposal with [`Proposal::check_policy`] when its turn comes, assigns the next
+/// A log checks each proposal with [`check_policy`] when its turn comes, assigns the next
 /// id of its conversation, stores it, and then passes it to [`Hub::apply`], or consecutive messages
 /// of one channel to [`Hub::apply_run`]. So everything a client has seen is stored. Proposals of
 /// one author are applied in the order of submission, each exactly once.
+///
+/// [`check_policy`]: crate::hub::proposal::Proposal::check_policy
 pub trait CommitLog: Send + Sync {
     /// Submits work. Never blocks. What is submitted first is stored first, or in the same commit.
     /// An author has a bounded number of pending proposals, which bounds the queue; a change has no
