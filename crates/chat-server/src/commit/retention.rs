@@ -11,7 +11,7 @@ use chat_proto::id::MessageId;
 use chat_proto::name::ChannelName;
 use chat_proto::time::Timestamp;
 
-use super::conversation_index::ConversationIndex;
+use super::conversation_index::{ConversationEntry, ConversationIndex};
 use crate::hub::Hub;
 use crate::hub::id::ConversationKey;
 use crate::store::{AccountOp, Chore, ChoreReport, Progress, StoreError, WriteOp, Writer};
@@ -58,11 +58,13 @@ impl Retention {
 
 /// A chore in progress, and what it is for.
 enum Running {
-    Purge,
+    /// So many purges were pending.
+    Purge(usize),
     Redact,
     /// Up to this row.
     Wipe(i64),
-    Sweep(ConversationKey),
+    /// Up to this floor.
+    Sweep(ConversationKey, u64),
     Forget,
     ForgetOnce,
     FindOld(ConversationKey),
@@ -262,7 +264,7 @@ impl RetentionSweep {
         index: &mut ConversationIndex,
     ) -> Result<Option<(Chore, Running)>, StoreError> {
         if self.purges > 0 {
-            return Ok(Some((Chore::Purge, Running::Purge)));
+            return Ok(Some((Chore::Purge, Running::Purge(self.purges))));
         }
         if let Some((user_id, row)) = self.erased.front().copied()
             && writer.is_put(row)
@@ -295,7 +297,8 @@ impl RetentionSweep {
                 writer.raise_floor(number, last)?;
                 index.raise(&key, last);
             }
-            return Ok(Some((Chore::Sweep { number }, Running::Sweep(key))));
+            let floor = index.entry(&key).map_or(0, |entry| entry.floor);
+            return Ok(Some((Chore::Sweep { number }, Running::Sweep(key, floor))));
         }
         if self.aged.is_empty()
             && let Some(number) = self.aged_from
@@ -321,7 +324,10 @@ impl RetentionSweep {
         let is_done = progress == Progress::Done;
         match running {
             // Some names had nothing to hide, or were pending already.
-            Running::Purge => self.purges = usize::try_from(value).unwrap_or(usize::MAX),
+            Running::Purge(before) => {
+                let new = self.purges.saturating_sub(before);
+                self.purges = usize::try_from(value).unwrap_or(usize::MAX).saturating_add(new);
+            }
             Running::FindOld(key) => {
                 if progress == Progress::Later {
                     self.aged.push_back(key.clone());
@@ -331,7 +337,7 @@ impl RetentionSweep {
             Running::Wipe(_) if progress == Progress::Later => {
                 self.wipe_at = Some(Instant::now() + WIPE_AGAIN);
             }
-            Running::Sweep(key) if is_done => self.is_swept(key, writer, index, hub),
+            Running::Sweep(key, floor) if is_done => self.is_swept(key, floor, writer, index, hub),
             Running::Redact if is_done => self.redacted.extend(self.erased.pop_front()),
             Running::Wipe(row) if is_done => {
                 let done = |(_, last): &(u64, i64)| *last <= row;
@@ -344,7 +350,7 @@ impl RetentionSweep {
             }
             Running::Forget if is_done => drop(self.forgotten.pop_front()),
             Running::ForgetOnce if is_done => self.once_before = None,
-            Running::Sweep(_)
+            Running::Sweep(..)
             | Running::Redact
             | Running::Wipe(_)
             | Running::Forget
@@ -408,17 +414,25 @@ impl RetentionSweep {
         Ok(())
     }
 
-    /// The messages below the floor of a conversation are deleted; an ended one goes with its last
+    /// The messages up to this floor of a conversation are deleted; an ended one goes with its last
     /// message.
     fn is_swept(
         &mut self,
         key: ConversationKey,
+        floor: u64,
         writer: &Writer,
         index: &ConversationIndex,
         hub: &Hub,
     ) {
         // A failure may have dropped it meanwhile.
         if self.low.front() != Some(&key) {
+            return;
+        }
+        let is_lower = |entry: &ConversationEntry| {
+            entry.floor > floor || entry.is_over() && entry.floor < entry.last
+        };
+        if index.entry(&key).is_some_and(is_lower) {
+            // Its floor was raised, or it ended, during the last turn: it is swept again.
             return;
         }
         self.low.pop_front();
